@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values of fields: what may stand after a key in a log call.
+ *
+ * In C11 and C++11 a log call takes bool, every integer type, float, double, enums, `const char *`
+ * (NULL prints as null), `void *`, and the result of any helper below. Everything is copied or
+ * encoded before the call returns; nothing that a value points at is kept.
+ *
+ * Names that end in an underscore belong to the macros and may change in any release.
+ */
+#ifndef THOLE_FIELD_H
+#define THOLE_FIELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sockaddr;
+
+/* The type of a field whose key is known only at run time. */
+enum thole_field_type {
+    THOLE_FIELD_NULL,     /* no value */
+    THOLE_FIELD_BOOL,     /* v.u: 0 or 1 */
+    THOLE_FIELD_INT,      /* v.i */
+    THOLE_FIELD_UINT,     /* v.u */
+    THOLE_FIELD_DOUBLE,   /* v.d */
+    THOLE_FIELD_FLOAT,    /* v.d, printed as the shortest text that reads back as the same float */
+    THOLE_FIELD_STRING,   /* v.p, `size` bytes; need not be terminated */
+    THOLE_FIELD_CSTRING,  /* v.p, terminated by NUL; `size` is not looked at */
+    THOLE_FIELD_BYTES,    /* v.p, `size` bytes; printed as hex text */
+    THOLE_FIELD_ADDR,     /* v.p: a struct sockaddr of `size` bytes */
+    THOLE_FIELD_ERRNO,    /* v.i: printed as number, name and text */
+    THOLE_FIELD_DURATION, /* v.i, nanoseconds; printed as a number of seconds */
+    THOLE_FIELD_HEX,      /* v.u, printed as "0x2a" */
+    THOLE_FIELD_POINTER,  /* v.u, printed like HEX; 0 prints as null */
+    THOLE_FIELD_SECRET    /* nothing is read; prints "***" */
+};
+
+/* A field for thole_log_fields(): the key is borrowed for the call only. */
+typedef struct thole_field {
+    const char *key;
+    uint32_t type, size; /* enum thole_field_type; bytes at v.p */
+    union {
+        int64_t i;
+        uint64_t u;
+        double d;
+        const void *p;
+    } v;
+} thole_field;
+
+/* What the helpers return: each a type of its own, so that the macros can tell them apart. */
+typedef struct thole_str_ {
+    const char *p;
+    size_t n;
+} thole_str_;
+typedef struct thole_bytes_ {
+    const void *p;
+    size_t n;
+} thole_bytes_;
+typedef struct thole_addr_ {
+    const struct sockaddr *p;
+    size_t n;
+} thole_addr_;
+typedef struct thole_errno_ {
+    int64_t e;
+} thole_errno_;
+typedef struct thole_duration_ {
+    int64_t ns;
+} thole_duration_;
+typedef struct thole_hex_ {
+    uint64_t x;
+} thole_hex_;
+typedef struct thole_secret_ {
+    uint64_t nothing;
+} thole_secret_;
+
+/* A string of n bytes that need not be terminated. */
+static __inline__ thole_str_
+thole_str(const char *p, size_t n)
+{
+    thole_str_ r = {p, n};
+    return r;
+}
+
+/* n bytes, printed as hex text. */
+static __inline__ thole_bytes_
+thole_bytes(const void *p, size_t n)
+{
+    thole_bytes_ r = {p, n};
+    return r;
+}
+
+/* A socket address of len bytes: "10.0.0.7:4123", "[::1]:80", or a path. */
+static __inline__ thole_addr_
+thole_addr(const struct sockaddr *sa, size_t len)
+{
+    thole_addr_ r = {sa, len};
+    return r;
+}
+
+/* An error number: key `err` gives "err":2,"err_name":"ENOENT","err_text":"No such file ...". */
+static __inline__ thole_errno_
+thole_errno(int e)
+{
+    thole_errno_ r = {e};
+    return r;
+}
+
+/* x units of `unit` nanoseconds; a duration past the range of int64_t stays at its end. */
+static __inline__ thole_duration_
+thole_duration_of_(int64_t x, int64_t unit)
+{
+    thole_duration_ r;
+    if (x > INT64_MAX / unit)
+        r.ns = INT64_MAX;
+    else if (x < -(INT64_MAX / unit))
+        r.ns = -INT64_MAX;
+    else
+        r.ns = x * unit;
+    return r;
+}
+
+/* Durations, given in nano-, micro-, milliseconds or seconds; printed as a number of seconds. */
+static __inline__ thole_duration_
+thole_ns(int64_t x)
+{
+    return thole_duration_of_(x, 1);
+}
+
+static __inline__ thole_duration_
+thole_us(int64_t x)
+{
+    return thole_duration_of_(x, 1000);
+}
+
+static __inline__ thole_duration_
+thole_ms(int64_t x)
+{
+    return thole_duration_of_(x, 1000000);
+}
+
+static __inline__ thole_duration_
+thole_s(int64_t x)
+{
+    return thole_duration_of_(x, 1000000000);
+}
+
+/* An integer, printed as the text "0x2a". */
+static __inline__ thole_hex_
+thole_hex(uint64_t x)
+{
+    thole_hex_ r = {x};
+    return r;
+}
+
+/* Any scalar as true or false (in C, `true` and comparisons are int). */
+#define thole_bool(x) ((bool)((x) ? 1 : 0))
+
+/* A secret: the value never leaves the call, the record says "***". */
+static __inline__ thole_secret_
+thole_secret(const void *s)
+{
+    thole_secret_ r = {0};
+    (void)s;
+    return r;
+}
+
+/*
+ * From here on, the macros' own. A call site lays down one constant object: thole_site_, then one
+ * tag for each value, then "file\0message\0key1\0key2" as one literal: no pointers, so that it
+ * needs no relocations and can be compared by content after a plug-in was unloaded.
+ */
+typedef struct thole_site_ {
+    uint32_t line;
+    uint16_t blob_len; /* bytes of the literal, its last NUL included */
+    uint8_t level;     /* enum thole_level; 255: known only at run time */
+    uint8_t nfields;
+} thole_site_;
+
+/* How va_arg fetches a value. */
+enum thole_tag_ {
+    THOLE_TAG_END_,
+    THOLE_TAG_BOOL_,
+    THOLE_TAG_INT_,    /* int and everything that promotes to it */
+    THOLE_TAG_UINT_,   /* unsigned */
+    THOLE_TAG_LONG_,   /* long */
+    THOLE_TAG_ULONG_,  /* unsigned long */
+    THOLE_TAG_LLONG_,  /* long long */
+    THOLE_TAG_ULLONG_, /* unsigned long long */
+    THOLE_TAG_FLOAT_,
+    THOLE_TAG_DOUBLE_,
+    THOLE_TAG_CSTRING_,
+    THOLE_TAG_POINTER_,
+    THOLE_TAG_STR_,
+    THOLE_TAG_BYTES_,
+    THOLE_TAG_ADDR_,
+    THOLE_TAG_ERRNO_,
+    THOLE_TAG_DURATION_,
+    THOLE_TAG_HEX_,
+    THOLE_TAG_SECRET_
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#if defined(__cplusplus) ? __cplusplus >= 201103L                                                  \
+                         : defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define THOLE_MACROS_ 1
+#endif
+
+#ifdef THOLE_MACROS_
+
+#ifdef __cplusplus
+#include <type_traits>
+extern "C++" {
+template <class T, class E = void> struct thole_tag_of_ {
+    static_assert(sizeof(T) == 0, "thole: unsupported value type");
+    static constexpr unsigned char v = 0;
+};
+#define THOLE_TAG_OF_(T, V)                                                                        \
+    template <> struct thole_tag_of_<T, void> {                                                    \
+        static constexpr unsigned char v = V;                                                      \
+    };
+THOLE_TAG_OF_(bool, THOLE_TAG_BOOL_)
+THOLE_TAG_OF_(char, THOLE_TAG_INT_)
+THOLE_TAG_OF_(signed char, THOLE_TAG_INT_)
+THOLE_TAG_OF_(unsigned char, THOLE_TAG_INT_)
+THOLE_TAG_OF_(short, THOLE_TAG_INT_)
+THOLE_TAG_OF_(unsigned short, THOLE_TAG_INT_)
+THOLE_TAG_OF_(int, THOLE_TAG_INT_)
+THOLE_TAG_OF_(unsigned, THOLE_TAG_UINT_)
+THOLE_TAG_OF_(long, THOLE_TAG_LONG_)
+THOLE_TAG_OF_(unsigned long, THOLE_TAG_ULONG_)
+THOLE_TAG_OF_(long long, THOLE_TAG_LLONG_)
+THOLE_TAG_OF_(unsigned long long, THOLE_TAG_ULLONG_)
+THOLE_TAG_OF_(float, THOLE_TAG_FLOAT_)
+THOLE_TAG_OF_(double, THOLE_TAG_DOUBLE_)
+THOLE_TAG_OF_(char *, THOLE_TAG_CSTRING_)
+THOLE_TAG_OF_(const char *, THOLE_TAG_CSTRING_)
+THOLE_TAG_OF_(void *, THOLE_TAG_POINTER_)
+THOLE_TAG_OF_(const void *, THOLE_TAG_POINTER_)
+THOLE_TAG_OF_(decltype(nullptr), THOLE_TAG_POINTER_)
+THOLE_TAG_OF_(thole_str_, THOLE_TAG_STR_)
+THOLE_TAG_OF_(thole_bytes_, THOLE_TAG_BYTES_)
+THOLE_TAG_OF_(thole_addr_, THOLE_TAG_ADDR_)
+THOLE_TAG_OF_(thole_errno_, THOLE_TAG_ERRNO_)
+THOLE_TAG_OF_(thole_duration_, THOLE_TAG_DURATION_)
+THOLE_TAG_OF_(thole_hex_, THOLE_TAG_HEX_)
+THOLE_TAG_OF_(thole_secret_, THOLE_TAG_SECRET_)
+#undef THOLE_TAG_OF_
+/* An enum travels as the integer it is made of; a scoped one does not convert by itself. */
+template <class T>
+struct thole_tag_of_<T, typename std::enable_if<std::is_enum<T>::value>::type>
+    : thole_tag_of_<typename std::underlying_type<T>::type> {
+};
+template <class T>
+constexpr typename std::enable_if<!std::is_enum<T>::value, T>::type
+thole_pass_(T x)
+{
+    return x;
+}
+template <class T>
+constexpr
+    typename std::enable_if<std::is_enum<T>::value, typename std::underlying_type<T>::type>::type
+    thole_pass_(T x)
+{
+    return static_cast<typename std::underlying_type<T>::type>(x);
+}
+}
+#define THOLE_TAG_(x) thole_tag_of_<typename std::decay<decltype(x)>::type>::v
+#define THOLE_ARG_(x) thole_pass_(x)
+#define THOLE_ASSERT_ static_assert
+#define THOLE_IS_LITERAL_(s)                                                                       \
+    (std::is_same<decltype((s)), const char(&)[sizeof(s)]>::value && __builtin_constant_p(s))
+#else
+#define THOLE_TAG_(x)                                                                              \
+    _Generic((x), _Bool                                                                            \
+             : THOLE_TAG_BOOL_, char                                                               \
+             : THOLE_TAG_INT_, signed char                                                         \
+             : THOLE_TAG_INT_, unsigned char                                                       \
+             : THOLE_TAG_INT_, short                                                               \
+             : THOLE_TAG_INT_, unsigned short                                                      \
+             : THOLE_TAG_INT_, int                                                                 \
+             : THOLE_TAG_INT_, unsigned                                                            \
+             : THOLE_TAG_UINT_, long                                                               \
+             : THOLE_TAG_LONG_, unsigned long                                                      \
+             : THOLE_TAG_ULONG_, long long                                                         \
+             : THOLE_TAG_LLONG_, unsigned long long                                                \
+             : THOLE_TAG_ULLONG_, float                                                            \
+             : THOLE_TAG_FLOAT_, double                                                            \
+             : THOLE_TAG_DOUBLE_, char *                                                           \
+             : THOLE_TAG_CSTRING_, const char *                                                    \
+             : THOLE_TAG_CSTRING_, void *                                                          \
+             : THOLE_TAG_POINTER_, const void *                                                    \
+             : THOLE_TAG_POINTER_, thole_str_                                                      \
+             : THOLE_TAG_STR_, thole_bytes_                                                        \
+             : THOLE_TAG_BYTES_, thole_addr_                                                       \
+             : THOLE_TAG_ADDR_, thole_errno_                                                       \
+             : THOLE_TAG_ERRNO_, thole_duration_                                                   \
+             : THOLE_TAG_DURATION_, thole_hex_                                                     \
+             : THOLE_TAG_HEX_, thole_secret_                                                       \
+             : THOLE_TAG_SECRET_)
+#define THOLE_ARG_(x) (x)
+#define THOLE_ASSERT_ _Static_assert
+/* -Wwrite-strings makes literals const in C, so both spellings count. */
+#define THOLE_IS_LITERAL_(s)                                                                       \
+    ((__builtin_types_compatible_p(__typeof__(&(s)), char(*)[sizeof(s)]) ||                        \
+      __builtin_types_compatible_p(__typeof__(&(s)), const char(*)[sizeof(s)])) &&                 \
+     __builtin_constant_p(s))
+#endif
+
+#define THOLE_CHECK_LITERAL_(s, what)                                                              \
+    THOLE_ASSERT_(THOLE_IS_LITERAL_(s), "thole: " what " must be a string literal");               \
+    THOLE_ASSERT_(sizeof("" s "") - 1 == __builtin_strlen("" s ""),                                \
+                  "thole: " what " must not contain a NUL");
+
+/* An argument that was left out is an empty one: then its text is "". */
+#define THOLE_CHECK_MESSAGE_(s) THOLE_CHECK_MESSAGE_DO_(s)
+#define THOLE_CHECK_MESSAGE_DO_(s)                                                                 \
+    THOLE_ASSERT_(sizeof(#s) > 1, "thole: a message is missing");                                  \
+    THOLE_CHECK_LITERAL_(s, "the message")
+
+/* The number of pairs among the arguments that follow a first one: 0 to 16, ODD or MANY. */
+#define THOLE_PAIRS_(...)                                                                          \
+    THOLE_PAIRS_PICK_(__VA_ARGS__, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,     \
+                      MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY,      \
+                      MANY, MANY, MANY, MANY, MANY, MANY, MANY, MANY, 16, ODD, 15, ODD, 14, ODD,   \
+                      13, ODD, 12, ODD, 11, ODD, 10, ODD, 9, ODD, 8, ODD, 7, ODD, 6, ODD, 5, ODD,  \
+                      4, ODD, 3, ODD, 2, ODD, 1, ODD, 0, dummy)
+#define THOLE_PAIRS_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16,   \
+                          a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30,    \
+                          a31, a32, a33, a34, a35, a36, a37, a38, a39, a40, a41, a42, a43, a44,    \
+                          a45, a46, a47, a48, a49, a50, a51, a52, a53, a54, a55, a56, a57, a58,    \
+                          a59, a60, a61, a62, a63, N, ...)                                         \
+    N
+
+#define THOLE_FIRST_(...) THOLE_FIRST_PICK_(__VA_ARGS__, dummy)
+#define THOLE_FIRST_PICK_(first, ...) first
+
+/* A name of its own, so that it reads and is formatted as a statement. */
+#define THOLE_CHECK_PAIRS_(n, ...) THOLE_CHECK_##n(__VA_ARGS__)
+
+/* One rung a pair; `m` is the argument before the pairs and stays in front on every rung. */
+#define THOLE_CHECK_0(m)
+#define THOLE_CHECK_1(m, k, v) THOLE_CHECK_LITERAL_(k, "a key")
+#define THOLE_CHECK_2(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_1(m, __VA_ARGS__)
+#define THOLE_CHECK_3(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_2(m, __VA_ARGS__)
+#define THOLE_CHECK_4(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_3(m, __VA_ARGS__)
+#define THOLE_CHECK_5(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_4(m, __VA_ARGS__)
+#define THOLE_CHECK_6(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_5(m, __VA_ARGS__)
+#define THOLE_CHECK_7(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_6(m, __VA_ARGS__)
+#define THOLE_CHECK_8(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_7(m, __VA_ARGS__)
+#define THOLE_CHECK_9(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_8(m, __VA_ARGS__)
+#define THOLE_CHECK_10(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_9(m, __VA_ARGS__)
+#define THOLE_CHECK_11(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_10(m, __VA_ARGS__)
+#define THOLE_CHECK_12(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_11(m, __VA_ARGS__)
+#define THOLE_CHECK_13(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_12(m, __VA_ARGS__)
+#define THOLE_CHECK_14(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_13(m, __VA_ARGS__)
+#define THOLE_CHECK_15(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_14(m, __VA_ARGS__)
+#define THOLE_CHECK_16(m, k, v, ...) THOLE_CHECK_1(m, k, v) THOLE_CHECK_15(m, __VA_ARGS__)
+#define THOLE_CHECK_ODD(...)                                                                       \
+    THOLE_ASSERT_(0, "thole: every key needs a value (odd number of key and value arguments)");
+#define THOLE_CHECK_MANY(...) THOLE_ASSERT_(0, "thole: more than 16 key and value pairs");
+
+#define THOLE_KEYS_0(m)
+#define THOLE_KEYS_1(m, k, v) "\0" k
+#define THOLE_KEYS_2(m, k, v, ...) "\0" k THOLE_KEYS_1(m, __VA_ARGS__)
+#define THOLE_KEYS_3(m, k, v, ...) "\0" k THOLE_KEYS_2(m, __VA_ARGS__)
+#define THOLE_KEYS_4(m, k, v, ...) "\0" k THOLE_KEYS_3(m, __VA_ARGS__)
+#define THOLE_KEYS_5(m, k, v, ...) "\0" k THOLE_KEYS_4(m, __VA_ARGS__)
+#define THOLE_KEYS_6(m, k, v, ...) "\0" k THOLE_KEYS_5(m, __VA_ARGS__)
+#define THOLE_KEYS_7(m, k, v, ...) "\0" k THOLE_KEYS_6(m, __VA_ARGS__)
+#define THOLE_KEYS_8(m, k, v, ...) "\0" k THOLE_KEYS_7(m, __VA_ARGS__)
+#define THOLE_KEYS_9(m, k, v, ...) "\0" k THOLE_KEYS_8(m, __VA_ARGS__)
+#define THOLE_KEYS_10(m, k, v, ...) "\0" k THOLE_KEYS_9(m, __VA_ARGS__)
+#define THOLE_KEYS_11(m, k, v, ...) "\0" k THOLE_KEYS_10(m, __VA_ARGS__)
+#define THOLE_KEYS_12(m, k, v, ...) "\0" k THOLE_KEYS_11(m, __VA_ARGS__)
+#define THOLE_KEYS_13(m, k, v, ...) "\0" k THOLE_KEYS_12(m, __VA_ARGS__)
+#define THOLE_KEYS_14(m, k, v, ...) "\0" k THOLE_KEYS_13(m, __VA_ARGS__)
+#define THOLE_KEYS_15(m, k, v, ...) "\0" k THOLE_KEYS_14(m, __VA_ARGS__)
+#define THOLE_KEYS_16(m, k, v, ...) "\0" k THOLE_KEYS_15(m, __VA_ARGS__)
+#define THOLE_KEYS_ODD(...)
+#define THOLE_KEYS_MANY(...)
+
+#define THOLE_TAGS_0(m) THOLE_TAG_END_
+#define THOLE_TAGS_1(m, k, v) THOLE_TAG_(v), THOLE_TAG_END_
+#define THOLE_TAGS_2(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_1(m, __VA_ARGS__)
+#define THOLE_TAGS_3(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_2(m, __VA_ARGS__)
+#define THOLE_TAGS_4(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_3(m, __VA_ARGS__)
+#define THOLE_TAGS_5(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_4(m, __VA_ARGS__)
+#define THOLE_TAGS_6(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_5(m, __VA_ARGS__)
+#define THOLE_TAGS_7(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_6(m, __VA_ARGS__)
+#define THOLE_TAGS_8(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_7(m, __VA_ARGS__)
+#define THOLE_TAGS_9(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_8(m, __VA_ARGS__)
+#define THOLE_TAGS_10(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_9(m, __VA_ARGS__)
+#define THOLE_TAGS_11(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_10(m, __VA_ARGS__)
+#define THOLE_TAGS_12(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_11(m, __VA_ARGS__)
+#define THOLE_TAGS_13(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_12(m, __VA_ARGS__)
+#define THOLE_TAGS_14(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_13(m, __VA_ARGS__)
+#define THOLE_TAGS_15(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_14(m, __VA_ARGS__)
+#define THOLE_TAGS_16(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_15(m, __VA_ARGS__)
+#define THOLE_TAGS_ODD(...) THOLE_TAG_END_
+#define THOLE_TAGS_MANY(...) THOLE_TAG_END_
+
+#define THOLE_VALUES_0(m)
+#define THOLE_VALUES_1(m, k, v) , THOLE_ARG_(v)
+#define THOLE_VALUES_2(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_1(m, __VA_ARGS__)
+#define THOLE_VALUES_3(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_2(m, __VA_ARGS__)
+#define THOLE_VALUES_4(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_3(m, __VA_ARGS__)
+#define THOLE_VALUES_5(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_4(m, __VA_ARGS__)
+#define THOLE_VALUES_6(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_5(m, __VA_ARGS__)
+#define THOLE_VALUES_7(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_6(m, __VA_ARGS__)
+#define THOLE_VALUES_8(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_7(m, __VA_ARGS__)
+#define THOLE_VALUES_9(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_8(m, __VA_ARGS__)
+#define THOLE_VALUES_10(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_9(m, __VA_ARGS__)
+#define THOLE_VALUES_11(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_10(m, __VA_ARGS__)
+#define THOLE_VALUES_12(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_11(m, __VA_ARGS__)
+#define THOLE_VALUES_13(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_12(m, __VA_ARGS__)
+#define THOLE_VALUES_14(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_13(m, __VA_ARGS__)
+#define THOLE_VALUES_15(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_14(m, __VA_ARGS__)
+#define THOLE_VALUES_16(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_15(m, __VA_ARGS__)
+#define THOLE_VALUES_ODD(...)
+#define THOLE_VALUES_MANY(...)
+
+/* The number of fields: an error has reported itself already, so it counts as none. */
+#define THOLE_N_0 0
+#define THOLE_N_1 1
+#define THOLE_N_2 2
+#define THOLE_N_3 3
+#define THOLE_N_4 4
+#define THOLE_N_5 5
+#define THOLE_N_6 6
+#define THOLE_N_7 7
+#define THOLE_N_8 8
+#define THOLE_N_9 9
+#define THOLE_N_10 10
+#define THOLE_N_11 11
+#define THOLE_N_12 12
+#define THOLE_N_13 13
+#define THOLE_N_14 14
+#define THOLE_N_15 15
+#define THOLE_N_16 16
+#define THOLE_N_ODD 0
+#define THOLE_N_MANY 0
+
+/* The constant object of a call site and its mutable word; `head` is the message ("" for none). */
+#define THOLE_SITE_(lvl, n, head, ...)                                                             \
+    static const struct {                                                                          \
+        thole_site_ site;                                                                          \
+        unsigned char tags[THOLE_N_##n + 1];                                                       \
+        char blob[sizeof(__FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__))];                         \
+    } thole_here_ = {                                                                              \
+        {__LINE__, sizeof(__FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)), lvl, THOLE_N_##n},      \
+        {THOLE_TAGS_##n(__VA_ARGS__)},                                                             \
+        __FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)};                                           \
+    static uint64_t thole_word_;
+
+#endif /* THOLE_MACROS_ */
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sinks of your own: a URI scheme that the configuration can then open.
+ *
+ * A sink is handed finished bytes and returns errors. It never formats, never logs, never retries
+ * on its own account: queueing, health, back-off, the ledger and the notices live in thole, once
+ * for all sinks. The built-in sinks use nothing but this header.
+ *
+ * Calls to one sink never overlap: thole serialises open, write, flush, reopen and close. A sink
+ * that may block has a thread of its own; the others are called by the writer, which they must
+ * never hold up. Before thole_start() it is the logging thread that calls. From inside a sink
+ * thole_flush() and thole_stop() return -EDEADLK.
+ */
+#ifndef THOLE_SINK_H
+#define THOLE_SINK_H
+
+#include <thole/thole.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One finished record. The records of one write lie back to back in memory: bytes + size of one
+ * is bytes of the next, so that a stream can write them all at once. */
+struct thole_sink_record {
+    const char *bytes;
+    size_t size;
+    enum thole_level level;
+};
+
+struct thole_sink_param {
+    const char *key, *value; /* decoded; value "" where no '=' was given */
+};
+
+/* A URI taken apart and percent-decoded: SCHEME:PATH?KEY=VALUE&... or SCHEME://HOST:PORT?... */
+struct thole_sink_uri {
+    const char *text;   /* as written, for messages */
+    const char *scheme; /* without the colon */
+    const char *path;   /* "" when there is none */
+    const char *host;   /* of the // form, without brackets; else "" */
+    const char *port;   /* of the // form; else "" */
+    const struct thole_sink_param *params;
+    size_t nparams;
+};
+
+#define THOLE_SINK_MAY_BLOCK 1u /* write, reopen or close may wait: the sink gets a thread */
+#define THOLE_SINK_LINES 2u     /* a stream of lines: each record ends with LF */
+
+struct thole_sink_ops {
+    size_t size;             /* sizeof(struct thole_sink_ops) */
+    unsigned flags;          /* THOLE_SINK_... */
+    const char *format;      /* the default: "json", "logfmt", "pretty", "rfc5424", "rfc3164" */
+    size_t max_record;       /* default of the key size=, in bytes; 0: no bound */
+    const char *const *keys; /* further keys that the URI may carry, ended by NULL; NULL: none */
+
+    /* Writes the target's identity, so that two spellings of one target share it: "udp:[::1]:514".
+     * NULL: the URI without its query. Returns 0 or a negative errno (then the text is used). */
+    int (*identify)(const struct thole_sink_uri *uri, char *out, size_t size);
+
+    /* Opens the target, non-blocking where the kernel can, descriptors O_CLOEXEC and 3 or above.
+     * On success *sink is the state handed to the others. Returns 0 or a negative errno. */
+    int (*open)(const struct thole_sink_uri *uri, void **sink);
+
+    /* Writes n >= 1 records in order, and sets *done to the number that were written whole.
+     * Returns 0 when all were, or a negative errno that belongs to record *done:
+     * -EAGAIN: no room now (the sink may wait up to 100 ms first); the rest is offered again.
+     * -EMSGSIZE: that record can never be written; it is dropped as too_big, the rest goes on.
+     * anything else: the target is in trouble; the rest waits for the next try, after a back-off.
+     */
+    int (*write)(void *sink, const struct thole_sink_record *records, size_t n, size_t *done);
+
+    /* Everything written so far should be on its way. NULL: nothing to do. 0 or negative errno. */
+    int (*flush)(void *sink);
+
+    /* Opens the target anew and only then lets the old descriptor go; on failure keeps the old.
+     * NULL: nothing to do. Returns 0 or a negative errno. */
+    int (*reopen)(void *sink);
+
+    /* Closes the target and frees the state. */
+    void (*close)(void *sink);
+};
+
+/* Adds a scheme (lower-case letters, digits, '+', '-', '.'; at most 31), for configurations read
+ * after it: call it before thole_start() and before the first log call.
+ *
+ * Ownership: ops and all it points at must stay valid for the life of the process.
+ * Threads: any.
+ * Blocking: a short lock.
+ * Errors: -EINVAL for a bad scheme, size or missing open, write or close; -EEXIST for a scheme that
+ *   is taken; -ENOSPC past 32 schemes.
+ * Since: 0.1
+ */
+int thole_sink_register(const char *scheme, const struct thole_sink_ops *ops);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

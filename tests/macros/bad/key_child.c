@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: a key must be a string literal */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg, const char *text);
+
+void
+wrong(thole_logger lg, const char *text)
+{
+    thole_logger out;
+    thole_child(&out, lg, text, 1);
+    (void)out;
+}

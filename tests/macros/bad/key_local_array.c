@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: a key must be a string literal */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg);
+
+void
+wrong(thole_logger lg)
+{
+    char text[] = "a text";
+    thole_info(lg, "message", "first", 0, text, 1);
+}

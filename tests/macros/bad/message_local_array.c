@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: the message must be a string literal */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg);
+
+void
+wrong(thole_logger lg)
+{
+    char text[] = "a text";
+    thole_info(lg, text);
+}

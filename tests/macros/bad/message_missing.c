@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: a message is missing */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg);
+
+void
+wrong(thole_logger lg)
+{
+    thole_info(lg);
+}

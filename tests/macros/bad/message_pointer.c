@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: the message must be a string literal */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg, const char *text);
+
+void
+wrong(thole_logger lg, const char *text)
+{
+    thole_info(lg, text);
+}

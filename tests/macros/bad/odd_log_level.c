@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* wants: thole: every key needs a value */
+#include <thole/thole.h>
+
+void wrong(thole_logger lg);
+
+void
+wrong(thole_logger lg)
+{
+    thole_log(lg, THOLE_WARN, "message", "a", 1, "b");
+}

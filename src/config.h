@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Configuration text -> plain structs. Never calls getenv, never opens anything, never prints.
+ *
+ * Every error is one message with the source's name, the column (bytes, from 1), what was found,
+ * what was expected, a suggestion where one is near, and the text with a caret under the column:
+ *
+ *     THOLE_LOG:10: unknown level "debgu" (did you mean "debug"?)
+ *         info,net=debgu
+ *                  ^
+ *
+ * Everything valid in a text is applied; errors do not stop the rest. All memory is malloc'ed and
+ * released by the fini functions. Control bytes of the text are shown as \xNN in messages.
+ */
+#ifndef THL_CONFIG_H
+#define THL_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <thole/sink.h>
+
+#include "compiler.h"
+#include "format.h"
+
+#define THL_NAME_MAX 128 /* bytes of a logger's name */
+
+/* ---- errors ---- */
+
+#define THL_CONFIG_ERRORS 32 /* more are counted, not kept */
+
+struct thl_config_errors {
+    size_t n;                      /* errors found */
+    size_t kept;                   /* of them, in text[] */
+    char *text[THL_CONFIG_ERRORS]; /* malloc'ed; several lines, no LF at the end */
+};
+
+/* Adds "LABEL:COLUMN: what" with the text and a caret; column 0 leaves column and caret out. */
+void thl_config_error(struct thl_config_errors *errors, const char *label, const char *text,
+                      size_t column, const char *fmt, ...) THL_PRINTF(5, 6);
+void thl_config_errors_fini(struct thl_config_errors *errors);
+
+/* The word of `words` (n of them) nearest to s, at most two edits (or a third of it) away; or NULL.
+ */
+const char *thl_config_suggest(const char *s, size_t size, const char *const *words, size_t n);
+
+/* ---- levels: THOLE_LOG ---- */
+
+enum thl_rule_source { THL_RULE_BUILTIN, THL_RULE_OPTIONS, THL_RULE_ENV, THL_RULE_RUNTIME };
+
+struct thl_rule {
+    char name[THL_NAME_MAX + 1]; /* "" covers everything */
+    uint8_t level;               /* enum thole_level */
+    uint8_t source;              /* enum thl_rule_source */
+};
+
+struct thl_rules {
+    struct thl_rule *rule; /* in the order given */
+    size_t n;
+};
+
+/* Appends the directives of `text`. `text` "help" appends nothing (see thl_config_log_help).
+ * A condition in braces is an error for now ("conditions are not supported yet"). 0, or -ENOMEM. */
+int thl_config_log(const char *label, const char *text, enum thl_rule_source source,
+                   struct thl_rules *rules, struct thl_config_errors *errors);
+void thl_config_rules_fini(struct thl_rules *rules);
+const char *thl_config_log_help(void); /* the grammar, for people; ends with LF */
+
+/* The level of logger `name` (n bytes): among the rules that cover it ("net" covers "net" and
+ * "net.*"), the longer name, then the higher source, then the later. */
+enum thole_level thl_config_level(const struct thl_rules *rules, const char *name, size_t n,
+                                  enum thole_level otherwise);
+
+/* ---- limits: THOLE_LIMITS ---- */
+
+struct thl_limits {
+    uint32_t children, loggers, sites, queues;
+    uint32_t context, record; /* bytes */
+    uint64_t queue;           /* bytes of one queue; rounded up to a power of two */
+    bool block;               /* overflow=block:MS */
+    uint32_t block_ms;
+};
+
+void thl_config_limits_default(struct thl_limits *limits);
+
+/* Merges the keys of `text` into *limits. K and M are 1024 and 1048576. Ranges:
+ * children 1..1048575, loggers 1..4096, children + loggers at most 1048576, sites 1..1048576,
+ * queues 2..1024, context 64..8K, record 512..64000, queue 16K..1G and at least 8 times record,
+ * overflow drop|block:MS (MS 1..3600000). site-rate takes only 0 for now. A value out of range is
+ * an error and is not applied. */
+void thl_config_limits(const char *label, const char *text, struct thl_limits *limits,
+                       struct thl_config_errors *errors);
+
+/* ---- sinks: THOLE_SINKS ---- */
+
+enum thl_color { THL_COLOR_AUTO, THL_COLOR_ALWAYS, THL_COLOR_NEVER };
+
+/* One URI: the sink's own view of it, and the keys that thole itself handles. */
+struct thl_sink_spec {
+    struct thole_sink_uri
+        uri; /* everything in one malloc'ed block; params: the scheme's own keys */
+    const struct thole_sink_ops *ops;
+    const char *label; /* the source, for later messages; in the same block */
+    const char *text;  /* borrowed until thl_target_build: what the URI stands in */
+    size_t column;     /* where the URI begins in it */
+    /* route */
+    enum thole_level level;      /* level=; THOLE_TRACE when not given */
+    char only[THL_NAME_MAX + 1]; /* only=; "" when not given */
+    int facility;                /* facility=; default daemon (3) */
+    /* target */
+    enum thl_format format; /* format=, or the scheme's default */
+    bool format_given;
+    bool src;             /* src=1 */
+    bool seq;             /* seq=1 */
+    enum thl_color color; /* color=: only for pretty */
+    size_t size;          /* size= in bytes, or ops->max_record */
+    char ident[64];       /* ident=; "" when not given */
+    char sdid[33];        /* sdid=NAME@PEN; default thole@32473 */
+};
+
+struct thl_sink_specs {
+    struct thl_sink_spec *spec;
+    size_t n;
+};
+
+/* Finds the ops of a scheme, or NULL; `schemes` lists all names for suggestions. */
+struct thl_scheme_table {
+    const struct thole_sink_ops *(*find)(const char *scheme, size_t n);
+    const char *const *names;
+    size_t n;
+};
+
+/* Appends the URIs of `text`. Unknown schemes and keys, bad values, keys that do not belong to the
+ * scheme are errors; such a URI is left out whole. rate= is "not supported yet". 0, or -ENOMEM. */
+int thl_config_sinks(const char *label, const char *text, const struct thl_scheme_table *schemes,
+                     struct thl_sink_specs *specs, struct thl_config_errors *errors);
+void thl_config_sinks_fini(struct thl_sink_specs *specs);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Words to stderr. */
+#include "console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MS 100
+
+void
+thl_console_write(const char *bytes, size_t n)
+{
+    static const struct timespec now = {0, 0};
+    struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
+    sigset_t ours, old, before;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGPIPE);
+    sigaddset(&ours, SIGXFSZ);
+    sigpending(&before);
+    pthread_sigmask(SIG_BLOCK, &ours, &old);
+    ssize_t rc = -1;
+    if (poll(&room, 1, WAIT_MS) > 0)
+        while ((rc = write(STDERR_FILENO, bytes, n)) < 0 && errno == EINTR)
+            ;
+    if (rc < 0 && (errno == EPIPE || errno == EFBIG)) {
+        int raised = errno == EPIPE ? SIGPIPE : SIGXFSZ;
+        sigemptyset(&ours);
+        sigaddset(&ours, raised);
+        if (!sigismember(&before, raised)) /* ours, not one that was waiting for the daemon */
+            sigtimedwait(&ours, NULL, &now);
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void
+thl_console_print(const char *fmt, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (n > 0)
+        thl_console_write(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}

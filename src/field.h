@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Typed values <-> bytes. Two encodings, both without pointers and safe to decode from any bytes:
+ *
+ *   site value    one 8-byte word; for STRING, BYTES, ADDR the word is the size (or THL_FIELD_NULL)
+ *                 and the bytes follow, padded to 8. Types and keys come from the call site.
+ *   tagged field  type:8 key_size:8 value_size:16, key, value; packed. Contexts and records with
+ *                 keys of their own. Keys are canonical (thl_field_canonical).
+ */
+#ifndef THL_FIELD_H
+#define THL_FIELD_H
+
+#include <stdarg.h>
+#include <thole/field.h>
+
+#include "view.h"
+
+#define THL_FIELD_NULL UINT64_MAX
+#define THL_FIELD_KEY_MAX 240 /* bytes of a key; longer ones are cut */
+#define THL_FIELD_TAG_BYTES 4
+#define THL_FIELD_VALUE_MAX 65000
+
+static inline size_t
+thl_field_pad(size_t n)
+{
+    return (n + 7u) & ~(size_t)7u;
+}
+
+static inline bool
+thl_field_is_bytes(uint32_t type)
+{
+    return type == THOLE_FIELD_STRING || type == THOLE_FIELD_BYTES || type == THOLE_FIELD_ADDR;
+}
+
+/* Fetches n values by their tags. Strings are measured, nothing is copied. */
+void thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, va_list *args);
+
+/* A thole_field's value; an unknown type is null. */
+struct thl_value thl_field_value(const thole_field *field);
+
+/* Cuts the longest values until all fit into `budget` bytes of payload; the bytes cut. */
+uint32_t thl_field_fit(struct thl_value *values, unsigned n, size_t budget);
+
+/* Site values. */
+size_t thl_field_site_size(const struct thl_value *values, unsigned n);
+unsigned char *thl_field_site_put(unsigned char *to, const struct thl_value *values, unsigned n);
+/* Decodes one value of the type that `tag` stands for; the bytes eaten, or 0 when `from` is bad. */
+size_t thl_field_site_get(struct thl_value *out, unsigned char tag, const unsigned char *from,
+                          size_t size);
+
+/* Tagged fields. */
+size_t thl_field_tagged_size(size_t key_size, const struct thl_value *value);
+unsigned char *thl_field_tagged_put(unsigned char *to, const char *key, size_t key_size,
+                                    const struct thl_value *value);
+size_t thl_field_tagged_get(struct thl_view_field *out, const unsigned char *from, size_t size);
+
+/* The key as it leaves thole: valid UTF-8, at most THL_FIELD_KEY_MAX bytes; an envelope key gets a
+ * trailing '_', "thole.x" becomes "thole_x". `out` has THL_FIELD_KEY_MAX + 16 bytes. */
+size_t thl_field_canonical(char *out, const char *key, size_t size);
+
+/* Whether a key already is what thl_field_canonical would make of it. */
+bool thl_field_is_canonical(const char *key, size_t size);
+
+#endif

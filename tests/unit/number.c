@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers, times and addresses. */
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "number.h"
+
+static char text[512];
+static struct thl_buf b;
+
+static const char *
+end(void)
+{
+    text[b.size] = '\0';
+    return text;
+}
+
+#define TEXT(call) (thl_buf_init(&b, text, sizeof(text) - 1), call, end())
+#define INT(x) TEXT(thl_number_put_int(&b, x))
+#define UINT(x) TEXT(thl_number_put_uint(&b, x))
+#define DOUBLE(x) TEXT(thl_number_put_double(&b, x))
+#define FLOAT(x) TEXT(thl_number_put_float(&b, x))
+#define SECONDS(x) TEXT(thl_number_put_seconds(&b, x))
+#define TIME(x) TEXT(thl_number_put_rfc3339(&b, x))
+#define ADDR(sa, n) TEXT(thl_number_put_addr(&b, sa, n))
+
+THL_TEST(number, integers)
+{
+    cr_expect_str_eq(INT(0), "0");
+    cr_expect_str_eq(INT(-7), "-7");
+    cr_expect_str_eq(INT(INT64_MIN), "-9223372036854775808");
+    cr_expect_str_eq(UINT(UINT64_MAX), "18446744073709551615");
+    for (uint64_t x = 1, i = 0; i < 19; i++, x *= 10) {
+        char want[32];
+        snprintf(want, sizeof(want), "%llu", (unsigned long long)x);
+        cr_expect_str_eq(UINT(x), want);
+        snprintf(want, sizeof(want), "%llu", (unsigned long long)(x - 1));
+        cr_expect_str_eq(UINT(x - 1), want);
+    }
+    cr_expect_str_eq(TEXT(thl_number_put_hex(&b, 42)), "0x2a");
+    cr_expect_str_eq(TEXT(thl_number_put_hex(&b, 0)), "0x0");
+    cr_expect_str_eq(TEXT(thl_number_put_hexbytes(&b, "\0\xff\x10", 3)), "00ff10");
+    cr_expect_str_eq(TEXT(thl_number_put_padded(&b, 7, 3)), "007");
+}
+
+THL_TEST(number, doubles_are_shortest)
+{
+    static const struct {
+        double x;
+        const char *want;
+    } rows[] = {{0.0, "0"},
+                {-0.0, "-0"},
+                {0.1, "0.1"},
+                {0.30000000000000004, "0.30000000000000004"},
+                {3.25, "3.25"},
+                {100.0, "100"},
+                {1e16, "10000000000000000"},
+                {1e17, "1e17"},
+                {1e21, "1e21"},
+                {1.5e300, "1.5e300"},
+                {0.00001, "0.00001"},
+                {0.000001, "1e-6"},
+                {DBL_MAX, "1.7976931348623157e308"},
+                {5e-324, "5e-324"},
+                {-2.5e-7, "-2.5e-7"},
+                {123456.789, "123456.789"},
+                {9007199254740993.0, "9007199254740992"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_expect_str_eq(DOUBLE(rows[i].x), rows[i].want);
+    cr_expect_str_eq(FLOAT(0.1f), "0.1");
+    cr_expect_str_eq(FLOAT(FLT_MAX), "3.4028235e38");
+    cr_expect_str_eq(FLOAT(1.0f / 3.0f), "0.33333334");
+}
+
+THL_TEST(number, doubles_read_back)
+{
+    uint64_t x = 88172645463325252u;
+    for (int i = 0; i < 100000; i++) {
+        double d;
+        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        memcpy(&d, &x, sizeof(d));
+        if (isfinite(d))
+            cr_assert(strtod(DOUBLE(d), NULL) == d, "%.17g gave %s", d, text);
+        d = (double)(int64_t)(x % 2000001 - 1000000) / 1000.0;
+        cr_assert(strtod(DOUBLE(d), NULL) == d, "%.17g gave %s", d, text);
+        cr_assert(strlen(text) <= 9, "%s is not short", text);
+    }
+}
+
+THL_TEST(number, no_locale_changes_a_double)
+{
+    if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
+        cr_log_info("no de_DE locale here: only the C locale was looked at");
+    cr_expect_str_eq(DOUBLE(1.5e-9), "1.5e-9");
+    cr_expect_str_eq(DOUBLE(0.12345678901234568), "0.12345678901234568");
+    setlocale(LC_NUMERIC, "C");
+}
+
+THL_TEST(number, seconds)
+{
+    cr_expect_str_eq(SECONDS(0), "0");
+    cr_expect_str_eq(SECONDS(1500000), "0.0015");
+    cr_expect_str_eq(SECONDS(-3000000000), "-3");
+    cr_expect_str_eq(SECONDS(1), "0.000000001");
+    cr_expect_str_eq(SECONDS(INT64_MIN), "-9223372036.854775808");
+}
+
+THL_TEST(number, times)
+{
+    cr_expect_str_eq(TIME(0), "1970-01-01T00:00:00.000000Z");
+    cr_expect_str_eq(TIME(-1), "1969-12-31T23:59:59.999999Z");
+    cr_expect_str_eq(TIME(951782400000000999), "2000-02-29T00:00:00.000000Z");
+    cr_expect_str_eq(TIME(2147483648123456789), "2038-01-19T03:14:08.123456Z");
+    cr_expect_str_eq(TIME(INT64_MAX), "2262-04-11T23:47:16.854775Z");
+    cr_expect_str_eq(TIME(INT64_MIN), "1677-09-21T00:12:43.145224Z");
+}
+
+THL_TEST(number, calendar_agrees_with_libc)
+{
+    for (int64_t day = -200000; day < 100000; day += 13) {
+        time_t t = (time_t)(day * 86400 + 43210);
+        struct thl_calendar c;
+        struct tm want;
+        if (day * 86400 < -9223372036 || day * 86400 > 9223372036)
+            continue;
+        gmtime_r(&t, &want);
+        thl_number_calendar(&c, (int64_t)t * 1000000000, 0);
+        cr_assert(c.year == want.tm_year + 1900 && c.month == want.tm_mon + 1 &&
+                  c.day == want.tm_mday && c.hour == want.tm_hour && c.second == want.tm_sec);
+    }
+}
+
+THL_TEST(number, addresses)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(4123)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    inet_pton(AF_INET, "10.0.0.7", &v4.sin_addr);
+    cr_expect_str_eq(ADDR(&v4, sizeof(v4)), "10.0.0.7:4123");
+    inet_pton(AF_INET6, "::1", &v6.sin6_addr);
+    cr_expect_str_eq(ADDR(&v6, sizeof(v6)), "[::1]:80");
+    inet_pton(AF_INET6, "fe80::1", &v6.sin6_addr);
+    v6.sin6_scope_id = 3;
+    cr_expect_str_eq(ADDR(&v6, sizeof(v6)), "[fe80::1%3]:80");
+    memcpy(un.sun_path, "/run/x", 7);
+    cr_expect_str_eq(ADDR(&un, sizeof(un)), "/run/x");
+    memcpy(un.sun_path, "\0abs", 4);
+    cr_expect_str_eq(ADDR(&un, sizeof(sa_family_t) + 4), "@abs");
+    cr_expect_str_eq(ADDR(&un, sizeof(sa_family_t)), "unix:");
+    for (size_t n = 0; n < sizeof(v6); n++)
+        ADDR(&v6, n); /* any length: nothing outside is read */
+}
+
+/* ---- the closest of the shortest, and odd addresses ---- */
+
+static uint64_t
+next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+THL_TEST(number, doubles_are_short_and_plain_where_people_expect_it)
+{
+    static const struct {
+        double x;
+        const char *want;
+    } row[] = {
+        {0.0, "0"},
+        {-0.0, "-0"},
+        {3.0, "3"},
+        {-2.5, "-2.5"},
+        {0.1, "0.1"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1e-5, "0.00001"},
+        {9.9e-6, "9.9e-6"},
+        {99999999999999984.0, "99999999999999980"},
+        {1e17, "1e17"},
+        {1e21, "1e21"},
+        {1e22, "1e22"},
+        {1e23, "1e23"},
+        {123456.789, "123456.789"},
+        {1.0 / 3, "0.3333333333333333"},
+        {9007199254740993.0, "9007199254740992"},
+        {1.7976931348623157e308, "1.7976931348623157e308"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"},
+        {5e-324, "5e-324"},                 /* a subnormal has one digit */
+        {0x1p-44, "5.684341886080802e-14"}, /* nearest of 16 digits fails */
+        {0x1p-1022 - 0x1p-1074, "2.225073858507201e-308"},
+        {0.5911897336330953, "0.5911897336330953"}, /* ...54 reads back as well */
+    };
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+        cr_expect_str_eq(DOUBLE(row[i].x), row[i].want);
+}
+
+THL_TEST(number, floats_are_shortest_as_floats)
+{
+    static const struct {
+        float x;
+        const char *want;
+    } row[] = {
+        {0.0f, "0"},
+        {-0.0f, "-0"},
+        {0.1f, "0.1"},
+        {-1.5f, "-1.5"},
+        {16777216.0f, "16777216"},
+        {123456789.0f, "123456790"},
+        {3.4028235e38f, "3.4028235e38"},
+        {1e-45f, "1e-45"},
+        {1.17549435e-38f, "1.1754944e-38"},
+        {0.3f, "0.3"},
+        {33554432.0f, "33554432"},
+    };
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+        cr_expect_str_eq(FLOAT(row[i].x), row[i].want);
+}
+
+/* Digits of a text in any of our forms, without leading and trailing zeros. */
+static int
+count_digits(const char *s)
+{
+    int n = 0, zeros = 0;
+    for (; *s && *s != 'e'; s++) {
+        if (*s < '0' || *s > '9' || (n == 0 && *s == '0'))
+            continue;
+        zeros = *s == '0' ? zeros + 1 : 0;
+        n++;
+    }
+    return n - zeros;
+}
+
+static void
+expect_shortest(double x)
+{
+    char shorter[64];
+    const char *got = DOUBLE(x);
+    double back = strtod(got, NULL);
+    int digits = count_digits(got);
+    if (memcmp(&back, &x, sizeof(x)) != 0)
+        cr_expect_fail("%a gives %s, which reads back as %a", x, got, back);
+    if (digits < 2)
+        return;
+    snprintf(shorter, sizeof(shorter), "%.*e", digits - 2, x);
+    if (strtod(shorter, NULL) == x)
+        cr_expect_fail("%a gives %s, but %s is shorter", x, got, shorter);
+}
+
+THL_TEST(number, random_doubles_read_back_and_are_not_longer_than_needed)
+{
+    uint64_t state = 88172645463325252u;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t bits = next_random(&state);
+        double x;
+        memcpy(&x, &bits, sizeof(x));
+        if (isfinite(x))
+            expect_shortest(x);
+        expect_shortest((double)(bits % 10000000) / 1000);
+        expect_shortest((double)(bits >> 11) * 0x1p-53);
+    }
+    for (int e = -1074; e < 1024; e++)
+        expect_shortest(ldexp(1, e));
+}
+
+static void
+expect_like_gmtime(int64_t ns, int32_t offset_s)
+{
+    struct thl_calendar c;
+    struct tm tm;
+    time_t t = (time_t)(ns / 1000000000) - (ns % 1000000000 < 0) + offset_s;
+    gmtime_r(&t, &tm);
+    thl_number_calendar(&c, ns, offset_s);
+    if (c.year != tm.tm_year + 1900 || c.month != tm.tm_mon + 1 || c.day != tm.tm_mday ||
+        c.hour != tm.tm_hour || c.minute != tm.tm_min || c.second != tm.tm_sec)
+        cr_expect_fail("calendar of %lld%+d differs from gmtime's", (long long)ns, offset_s);
+}
+
+THL_TEST(number, calendar_of_any_zone_agrees_with_gmtime)
+{
+    uint64_t state = 42;
+    for (int i = 0; i < 100000; i++) {
+        int64_t ns = (int64_t)next_random(&state);
+        int32_t offset_s = (int32_t)(next_random(&state) % 172801) - 86400;
+        expect_like_gmtime(ns, offset_s);
+    }
+    for (int64_t day = -106000; day < 106000; day++)
+        expect_like_gmtime(day * 86400 * 1000000000, 0);
+}
+
+static const char *
+ipv6(const char *address, uint32_t scope, uint16_t port)
+{
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    a.sin6_scope_id = scope;
+    cr_assert_eq(inet_pton(AF_INET6, address, &a.sin6_addr), 1);
+    return ADDR(&a, sizeof(a));
+}
+
+THL_TEST(number, ipv6_with_scope_and_mapped_and_cut_short)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(4123)};
+    a.sin_addr.s_addr = htonl(0x0A000007);
+    cr_expect_str_eq(ADDR(&a, sizeof(a)), "10.0.0.7:4123");
+    cr_expect_str_eq(ADDR(&a, sizeof(a) - 1), "family 2");
+    cr_expect_str_eq(ipv6("::1", 0, 80), "[::1]:80");
+    cr_expect_str_eq(ipv6("::", 0, 0), "[::]:0");
+    cr_expect_str_eq(ipv6("fe80::1", 3, 80), "[fe80::1%3]:80");
+    cr_expect_str_eq(ipv6("::ffff:10.0.0.7", 0, 65535), "[::ffff:10.0.0.7]:65535");
+}
+
+THL_TEST(number, ipv6_is_compressed_as_rfc_5952_says)
+{
+    cr_expect_str_eq(ipv6("2001:0DB8:0:0:0:0:2:1", 0, 1), "[2001:db8::2:1]:1");
+    cr_expect_str_eq(ipv6("2001:db8:0:1:1:1:1:1", 0, 1), "[2001:db8:0:1:1:1:1:1]:1");
+    cr_expect_str_eq(ipv6("2001:0:0:1:0:0:0:1", 0, 1), "[2001:0:0:1::1]:1");
+    cr_expect_str_eq(ipv6("2001:db8:0:0:1:0:0:1", 0, 1), "[2001:db8::1:0:0:1]:1");
+    cr_expect_str_eq(ipv6("1:2:3:4:5:6::", 0, 1), "[1:2:3:4:5:6::]:1");
+    cr_expect_str_eq(ipv6("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", UINT32_MAX, 1),
+                     "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:1");
+}
+
+THL_TEST(number, unix_addresses)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    const size_t head = offsetof(struct sockaddr_un, sun_path);
+    cr_expect_str_eq(ADDR(&a, head), "unix:");
+    memcpy(a.sun_path, "/run/x.sock", 12);
+    cr_expect_str_eq(ADDR(&a, sizeof(a)), "/run/x.sock");
+    cr_expect_str_eq(ADDR(&a, head + 4), "/run", "a path need not be terminated");
+    memset(a.sun_path, 'p', sizeof(a.sun_path));
+    cr_expect_eq(strlen(ADDR(&a, sizeof(a))), sizeof(a.sun_path));
+    memcpy(a.sun_path, "\0name", 5);
+    cr_expect_str_eq(ADDR(&a, head + 5), "@name");
+}
+
+THL_TEST(number, addresses_of_any_bytes_are_safe)
+{
+    unsigned char bytes[300];
+    memset(bytes, 0xFF, sizeof(bytes));
+    cr_expect_str_eq(ADDR(NULL, 0), "unix:");
+    cr_expect_str_eq(ADDR(bytes, 1), "unix:");
+    cr_expect_str_eq(ADDR(bytes, sizeof(bytes)), "family 65535");
+    for (unsigned family = 0; family < 64; family++)
+        for (size_t n = 0; n < sizeof(bytes); n++) {
+            bytes[0] = (unsigned char)family;
+            bytes[1] = 0;
+            cr_expect_gt(strlen(ADDR(bytes, n)), 0u);
+            cr_expect_not(b.overflow);
+        }
+}
+
+THL_TEST(number, what_does_not_fit_is_remembered)
+{
+    char small[3];
+    struct thl_buf out;
+    thl_buf_init(&out, small, sizeof(small));
+    thl_number_put_uint(&out, 1234);
+    cr_expect(out.overflow && out.size == 0);
+}

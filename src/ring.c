@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow halves of the queue, and its consumer. */
+#include "ring.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <string.h>
+
+void
+thl_ring_init(struct thl_ring *ring, uint64_t capacity)
+{
+    assert((capacity & (capacity - 1)) == 0);
+    ring->capacity = capacity;
+    ring->mask = capacity - 1;
+}
+
+bool
+thl_ring_take(struct thl_ring *ring)
+{
+    uint32_t free = THL_RING_FREE;
+    return atomic_compare_exchange_strong_explicit(
+        &ring->owner, &free, THL_RING_OWNED, memory_order_acquire, /* pairs with give_back */
+        memory_order_relaxed);                                     /* nothing read on failure */
+}
+
+void
+thl_ring_give_back(struct thl_ring *ring)
+{
+    atomic_store_explicit(&ring->owner, THL_RING_FREE,
+                          memory_order_release); /* pairs with thl_ring_take */
+}
+
+bool
+thl_ring_try_lock(struct thl_ring *ring)
+{
+    uint32_t unlocked = 0;
+    return atomic_compare_exchange_strong_explicit(
+        &ring->lock, &unlocked, 1, memory_order_acquire, /* pairs with thl_ring_unlock */
+        memory_order_relaxed);
+}
+
+/* Held for one copy only, so whoever waits soon gets it; yielding lets a preempted holder run. */
+void
+thl_ring_lock(struct thl_ring *ring)
+{
+    while (!thl_ring_try_lock(ring))
+        sched_yield();
+}
+
+void
+thl_ring_unlock(struct thl_ring *ring)
+{
+    atomic_store_explicit(&ring->lock, 0, memory_order_release); /* pairs with try_lock */
+}
+
+void *
+thl_ring_reserve_slow(struct thl_ring *ring, uint32_t size, uint64_t keep)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own */
+    uint64_t at = tail & ring->mask, need = thl_ring_need(size);
+    uint64_t skip = at + need > ring->capacity ? ring->capacity - at : 0;
+    if (tail + skip + need + keep - ring->head_cache > ring->capacity) {
+        ring->head_cache =
+            atomic_load_explicit(&ring->head, memory_order_acquire); /* pairs with pop */
+        if (tail + skip + need + keep - ring->head_cache > ring->capacity)
+            return NULL;
+    }
+    if (skip) /* readable only once tail passes it */
+        atomic_store_explicit(thl_ring_word(ring, tail), thl_ring_word_of(tail, THL_RING_SKIP),
+                              memory_order_release);
+    tail += skip;
+    atomic_store_explicit(thl_ring_word(ring, tail), 0, memory_order_relaxed); /* as reserve */
+    ring->reserved = tail;
+    return thl_ring_bytes(ring) + (tail & ring->mask) + THL_RING_WORD;
+}
+
+const void *
+thl_ring_peek_consumer(struct thl_ring *ring, uint64_t until, uint32_t *size)
+{
+    /* relaxed: the consumer reads what it wrote itself */
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    while (head < until) {
+        uint64_t word = atomic_load_explicit(thl_ring_word(ring, head), memory_order_acquire);
+        uint32_t n = (uint32_t)word >> 1;
+        assert(word >> 32 == (uint32_t)(head >> 3) && (word & 1u));
+        if (n != THL_RING_SKIP) {
+            *size = n;
+            return thl_ring_bytes(ring) + (head & ring->mask) + THL_RING_WORD;
+        }
+        head += ring->capacity - (head & ring->mask);
+        atomic_store_explicit(&ring->head, head, memory_order_release); /* pairs with reserve */
+    }
+    return NULL;
+}
+
+void
+thl_ring_pop_consumer(struct thl_ring *ring, uint32_t size)
+{
+    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);     /* own */
+    uint64_t popped = atomic_load_explicit(&ring->popped, memory_order_relaxed); /* own */
+    atomic_store_explicit(&ring->popped, popped + 1, memory_order_release);      /* as pushed */
+    atomic_store_explicit(&ring->head, head + thl_ring_need(size),
+                          memory_order_release); /* pairs with thl_ring_reserve */
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of call sites. */
+#include "site.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "compiler.h"
+
+#define TEXT_BYTES_EACH 384 /* on average; a site that finds no room is carried by its records */
+
+/* One entry: what the writer needs, and the raw object for comparison by content. */
+struct entry {
+    struct thl_site_text text;
+    const unsigned char *raw;      /* thole_site_, tags, blob as they stood at the call site */
+    uint32_t raw_size, hash, next; /* next: number of the next entry of the bucket */
+};
+
+/* Guarded by `lock`, but for entries themselves, which are read-only once their number is known. */
+static struct {
+    _Atomic uint32_t lock;
+    _Atomic(struct entry *) entries; /* number - 1; NULL: not made yet */
+    uint32_t *bucket;
+    uint32_t limit, nbuckets;
+    _Atomic uint32_t n;
+    unsigned char *heap;
+    size_t heap_size, heap_used;
+} table;
+
+int
+thl_site_init(uint32_t limit)
+{
+    uint32_t nbuckets = 64;
+    if (atomic_load_explicit(&table.entries, memory_order_acquire)) /* pairs with the end */
+        return 0;
+    while (nbuckets < limit)
+        nbuckets *= 2;
+    size_t entries = (size_t)limit * sizeof(struct entry);
+    size_t buckets = (size_t)nbuckets * sizeof(uint32_t);
+    size_t heap = (size_t)limit * TEXT_BYTES_EACH;
+    unsigned char *p = mmap(NULL, entries + buckets + heap, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return -ENOMEM;
+    table.limit = limit;
+    table.nbuckets = nbuckets;
+    table.bucket = (uint32_t *)(void *)(p + entries);
+    table.heap = p + entries + buckets;
+    table.heap_size = heap;
+    atomic_store_explicit(&table.entries, (struct entry *)(void *)p,
+                          memory_order_release); /* pairs with every look at it */
+    return 0;
+}
+
+const unsigned char *
+thl_site_tags(const thole_site_ *site)
+{
+    return (const unsigned char *)(site + 1);
+}
+
+const char *
+thl_site_blob(const thole_site_ *site)
+{
+    return (const char *)thl_site_tags(site) + site->nfields + 1;
+}
+
+static uint32_t
+raw_size(const thole_site_ *site)
+{
+    return (uint32_t)sizeof(*site) + site->nfields + 1u + site->blob_len;
+}
+
+/* FNV-1a. */
+static uint32_t
+hash_bytes(const void *p, size_t n)
+{
+    const unsigned char *s = p;
+    uint32_t h = 2166136261u;
+    while (n-- > 0)
+        h = (h ^ *s++) * 16777619u;
+    return h;
+}
+
+static void *
+allocate(size_t n)
+{
+    n = (n + 7u) & ~(size_t)7u;
+    if (n > table.heap_size - table.heap_used)
+        return NULL;
+    void *p = table.heap + table.heap_used;
+    table.heap_used += n;
+    return p;
+}
+
+/* The keys of a site as they leave thole; false when the heap is full. */
+static bool
+make_keys(struct thl_site_text *text, const char *key)
+{
+    struct thl_site_key *keys = allocate(text->nfields * sizeof(*keys));
+    char canonical[THL_FIELD_KEY_MAX + 16];
+    if (text->nfields && !keys)
+        return false;
+    for (unsigned i = 0; i < text->nfields; i++) {
+        size_t n = strlen(key), size = thl_field_canonical(canonical, key, n);
+        const char *kept = key;
+        if (size != n || memcmp(key, canonical, n) != 0) {
+            char *copy = allocate(size);
+            if (!copy)
+                return false;
+            kept = memcpy(copy, canonical, size);
+        }
+        keys[i].text = kept;
+        keys[i].size = (uint32_t)size;
+        key += n + 1;
+    }
+    text->key = keys;
+    return true;
+}
+
+static bool
+fill_entry(struct entry *e, const thole_site_ *site, uint32_t hash)
+{
+    uint32_t size = raw_size(site);
+    unsigned char *raw = allocate(size);
+    if (!raw)
+        return false;
+    const thole_site_ *copy = memcpy(raw, site, size);
+    const char *blob = thl_site_blob(copy);
+    e->raw = raw;
+    e->raw_size = size;
+    e->hash = hash;
+    e->text.file = blob;
+    e->text.file_size = (uint32_t)strlen(blob);
+    e->text.msg = blob + e->text.file_size + 1;
+    e->text.msg_size = (uint32_t)strlen(e->text.msg);
+    e->text.line = site->line;
+    e->text.level = site->level;
+    e->text.nfields = site->nfields;
+    e->text.tags = thl_site_tags(copy);
+    return make_keys(&e->text, e->text.msg + e->text.msg_size + 1);
+}
+
+static uint32_t
+find_or_add_locked(struct entry *entries, const thole_site_ *site)
+{
+    uint32_t size = raw_size(site), hash = hash_bytes(site, size);
+    uint32_t *bucket = &table.bucket[hash & (table.nbuckets - 1)];
+    uint32_t n = atomic_load_explicit(&table.n, memory_order_relaxed); /* under the lock */
+    for (uint32_t id = *bucket; id != 0; id = entries[id - 1].next) {
+        struct entry *e = &entries[id - 1];
+        if (e->hash == hash && e->raw_size == size && memcmp(e->raw, site, size) == 0)
+            return id;
+    }
+    if (n >= table.limit || !fill_entry(&entries[n], site, hash))
+        return THL_SITE_NONE;
+    entries[n].next = *bucket;
+    *bucket = n + 1;
+    atomic_store_explicit(&table.n, n + 1, memory_order_release); /* pairs with thl_site_find */
+    return n + 1;
+}
+
+THL_COLD uint32_t
+thl_site_intern_slow(const thole_site_ *site, uint64_t *word)
+{
+    uint32_t unlocked = 0;
+    if (thl_site_init(THL_SITE_DEFAULT) < 0)
+        return THL_SITE_NONE;
+    /* Refused rather than waited for: the holder may be what this signal handler interrupted. The
+     * record then carries its text, and the next call asks again. */
+    if (!atomic_compare_exchange_strong_explicit(&table.lock, &unlocked, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return THL_SITE_NONE;
+    struct entry *entries = atomic_load_explicit(&table.entries, memory_order_relaxed);
+    uint32_t id = find_or_add_locked(entries, site);
+    atomic_store_explicit(&table.lock, 0, memory_order_release); /* pairs with the exchange */
+    __atomic_store_n(word, id, __ATOMIC_RELEASE);                /* pairs with thl_site_intern */
+    return id;
+}
+
+const struct thl_site_text *
+thl_site_find(uint32_t id)
+{
+    struct entry *entries = atomic_load_explicit(&table.entries, memory_order_acquire);
+    if (id == 0 || !entries || id > atomic_load_explicit(&table.n, memory_order_acquire))
+        return NULL;
+    return &entries[id - 1].text;
+}
+
+uint32_t
+thl_site_count(void)
+{
+    return atomic_load_explicit(&table.n, memory_order_relaxed); /* a counter */
+}
+
+void
+thl_site_after_fork(void)
+{
+    atomic_store_explicit(&table.lock, 0, memory_order_release); /* pairs with intern_slow */
+}

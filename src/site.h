@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Call sites, interned by content into a bounded private table.
+ *
+ * A plug-in may be unloaded while its records are queued, so records name a site by its number and
+ * the table holds a copy. Two sites of equal content are one; a plug-in that comes back at another
+ * address finds its numbers again. Past the bound (sites=) a record carries its site's text itself.
+ *
+ * The word of a call site, in the .bss of whoever logs, holds the number; 0 is "not asked yet" and
+ * THL_SITE_NONE "there is no room".
+ *
+ * Ordering: an entry is written before its number is stored with release in the word; that pairs
+ * with the acquire load in thl_site_intern of whoever puts the number into a queue; the queue's own
+ * release and acquire carry it to the writer. Entries never change afterwards.
+ */
+#ifndef THL_SITE_H
+#define THL_SITE_H
+
+#include <stdint.h>
+#include <thole/field.h>
+
+#include "record.h"
+
+#define THL_SITE_NONE UINT32_MAX
+#define THL_SITE_DEFAULT 16384
+
+/* Makes the table before the first log call needs it; later calls keep what is there. 0 or -ENOMEM:
+ * then records carry their text. */
+int thl_site_init(uint32_t limit);
+
+/* The slow half: looks the site up or adds it. Async-signal-safe once the table is made. */
+uint32_t thl_site_intern_slow(const thole_site_ *site, uint64_t *word);
+
+/* The text of a number from thl_site_intern; NULL for 0, THL_SITE_NONE and numbers never given. */
+const struct thl_site_text *thl_site_find(uint32_t id);
+
+/* The parts of a call site's constant object. */
+const unsigned char *thl_site_tags(const thole_site_ *site);
+const char *thl_site_blob(const thole_site_ *site);
+
+uint32_t thl_site_count(void);
+
+/* In the child process: a thread that held the table's lock is not there any more. */
+void thl_site_after_fork(void);
+
+static inline uint32_t
+thl_site_intern(const thole_site_ *site, uint64_t *word)
+{
+    uint32_t id = (uint32_t)__atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with intern_slow */
+    return id ? id : thl_site_intern_slow(site, word);
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Child loggers: bounded, reference-counted, with generations, and a context each.
+ *
+ *   handle      generation:32 | named logger:12 | slot:20     generation 0: a named logger
+ *   gate[slot]  generation:32 | 0:28 | threshold + 1:4         what the inline test reads
+ *   slot        life     = generation:32 | references:32      0 references: free
+ *               context  = version:32 | block:32              THL_SLAB_NO_BLOCK: none
+ *   block       word 0 the context's size in bytes, then its bytes, from size-classed pools
+ *
+ * Private memory, not the arena: after fork the child process has an exact snapshot of its own.
+ *
+ * Life. The last unref moves `life` from {g, 1} to {g + 1, 0} in one compare-and-swap; its winner
+ * alone ends the child. A slot whose generation has come to its end is never used again. So a
+ * handle of generation g matches only the child it was made for, for ever.
+ *
+ * Context copy (thl_slab_copy). A reader loads `context`, copies the block's words, then looks at
+ * `life` and `context` again. Words are stored with release and loaded with acquire, and whoever
+ * may overwrite a block has changed `context` or `life` before it let the block go. So a reader
+ * that saw one foreign word also sees the change in its second look, and forgets what it copied. A
+ * plain memcpy would be a data race, and fences are not understood by thread sanitizers.
+ *
+ * Ordering: life (acq_rel on the way down) pairs with itself: all uses before the end. context
+ * (release) pairs with thl_slab_open (acquire): the block's words. gate is relaxed: it is a hint
+ * for the inline test, and every use checks `life` again. Progress: lock-free. Models:
+ * tests/race/models/slab.pml, context.pml; stress: tests/race/child.c.
+ */
+#ifndef THL_SLAB_H
+#define THL_SLAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <thole/thole.h>
+
+#define THL_SLAB_SLOTS (1u << 20)
+#define THL_SLAB_NAMED 4096u /* slots below are named loggers */
+#define THL_SLAB_NO_BLOCK UINT32_MAX
+#define THL_SLAB_NO_LEVEL 255u
+
+struct thl_slot {
+    _Atomic uint64_t life;
+    _Atomic uint64_t context;
+    _Atomic uint32_t site;   /* id of the call site that made it; 0: not known */
+    _Atomic uint32_t logger; /* the named logger it hangs from */
+    _Atomic uint32_t level;  /* its own, or THL_SLAB_NO_LEVEL */
+    _Atomic uint32_t born_s; /* CLOCK_MONOTONIC, seconds */
+    uint32_t pad[6];
+    _Atomic uint64_t next; /* of the pool */
+};
+
+_Static_assert(sizeof(struct thl_slot) == 64, "one cache line");
+
+/* What a log call holds of a child while it copies. */
+struct thl_slab_ref {
+    struct thl_slot *slot;
+    uint64_t context;
+    uint32_t generation, size; /* bytes of the context */
+};
+
+struct thl_slab_counts {
+    _Atomic uint32_t limit; /* children=; set by the configuration */
+    _Atomic uint32_t live, peak;
+    _Atomic uint64_t made, refused, stale;
+};
+extern struct thl_slab_counts thl_slab_counts;
+
+static inline unsigned
+thl_slab_slot_of(thole_logger lg)
+{
+    return (unsigned)lg.bits & (THL_SLAB_SLOTS - 1);
+}
+
+static inline unsigned
+thl_slab_logger_of(thole_logger lg)
+{
+    return (unsigned)(lg.bits >> 20) & (THL_SLAB_NAMED - 1);
+}
+
+static inline uint32_t
+thl_slab_generation_of(thole_logger lg)
+{
+    return (uint32_t)(lg.bits >> 32);
+}
+
+static inline bool
+thl_slab_is_named(thole_logger lg)
+{
+    return thl_slab_generation_of(lg) == 0 && thl_slab_slot_of(lg) == thl_slab_logger_of(lg);
+}
+
+static inline thole_logger
+thl_slab_named(unsigned logger)
+{
+    thole_logger lg = {(uint64_t)logger << 20 | logger};
+    return lg;
+}
+
+/* A threshold that is not known yet makes the inline test ask. */
+static inline uint64_t
+thl_slab_gate(uint32_t generation, unsigned threshold)
+{
+    return (uint64_t)generation << 32 | (threshold + 1);
+}
+
+/* Makes a child with one reference. Its gate is shut (unknown) until thl_slab_set_gate. -ENOSPC
+ * past the limit, -ENOMEM without memory. */
+int thl_slab_create(thole_logger *out, unsigned logger, uint32_t site, const void *context,
+                    uint32_t size);
+
+/* Whether lg is a live child now. */
+bool thl_slab_is_live(thole_logger lg);
+
+/* False when lg is not a live child (it is stale). */
+bool thl_slab_ref(thole_logger lg);
+bool thl_slab_unref(thole_logger lg);
+
+/* Begins to read a context; false when lg is not a live child. */
+bool thl_slab_open(struct thl_slab_ref *ref, thole_logger lg);
+
+/* Copies the context, whole words: `to` has room for size padded to 8. False when the child changed
+ * or ended meanwhile: open again. */
+bool thl_slab_copy(const struct thl_slab_ref *ref, void *to);
+
+/* Puts another context in place of the one that `ref` saw. -EAGAIN when it changed meanwhile,
+ * -ENOMEM without memory. */
+int thl_slab_replace(const struct thl_slab_ref *ref, const void *context, uint32_t size);
+
+/* The slot of a live child, or NULL. */
+struct thl_slot *thl_slab_find(thole_logger lg);
+
+/* Sets the threshold in a child's gate, unless it ended meanwhile. */
+void thl_slab_set_gate(thole_logger lg, unsigned threshold);
+
+/* Calls fn for every child that is live while the walk passes it. */
+typedef void (*thl_slab_fn)(void *arg, thole_logger lg, struct thl_slot *slot);
+void thl_slab_each(thl_slab_fn fn, void *arg);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* For plain programs with threads, which thread sanitizers can run: a claim fails the program. */
+#ifndef THL_RACE_CHECK_H
+#define THL_RACE_CHECK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <thole/thole.h>
+#include <time.h>
+
+#define CHECK(claim)                                                                               \
+    do {                                                                                           \
+        if (!(claim)) {                                                                            \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #claim);             \
+            exit(1);                                                                               \
+        }                                                                                          \
+    } while (0)
+
+static inline int64_t
+mono_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* How long a storm lasts: milliseconds in the first argument, or `usual`. */
+static inline int64_t
+duration_ms(int argc, char **argv, int64_t usual)
+{
+    return argc > 1 ? strtol(argv[1], NULL, 10) : usual;
+}
+
+/* Both identities, in any snapshot. */
+static inline struct thole_stats
+check_identities(void)
+{
+    struct thole_stats s = {.size = sizeof(s)};
+    thole_stats(&s);
+    CHECK(s.called == s.routed + s.dropped + s.suppressed + s.queued);
+    for (unsigned i = 0; i < s.nsinks; i++) {
+        const struct thole_sink_stats *k = &s.sink[i];
+        CHECK(k->offered == k->written + k->dropped + k->suppressed + k->pending);
+    }
+    return s;
+}
+
+/* Starts with these sinks and limits, whatever the environment says. */
+static inline void
+start_with(const char *sinks, const char *limits)
+{
+    struct thole_options opt = {.size = sizeof(opt),
+                                .sinks = sinks,
+                                .limits = limits,
+                                .flags = THOLE_NO_ENV | THOLE_STRICT};
+    CHECK(thole_start(&opt) == 0);
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors and their identity. */
+#include "descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000
+
+static int
+close_with(int fd, int error)
+{
+    close(fd);
+    return -error;
+}
+
+int
+thl_descriptor_adopt(struct thl_descriptor *d, int fd)
+{
+    struct stat st;
+
+    if (fd < 3) {
+        int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (moved < 0)
+            return close_with(fd, errno);
+        close(fd);
+        fd = moved;
+    }
+    if (fstat(fd, &st) < 0)
+        return close_with(fd, errno);
+    *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT};
+    return 0;
+}
+
+static bool
+is_same(const struct thl_descriptor *d, const struct stat *st)
+{
+    return st->st_dev == d->dev && st->st_ino == d->ino && (st->st_mode & S_IFMT) == d->type;
+}
+
+bool
+thl_descriptor_is_ours(const struct thl_descriptor *d)
+{
+    struct stat st;
+
+    return d->fd >= 0 && fstat(d->fd, &st) == 0 && is_same(d, &st);
+}
+
+void
+thl_descriptor_close(struct thl_descriptor *d)
+{
+    struct stat st;
+
+    /* One that exists and cannot be looked at (ESTALE on NFS) is ours gone bad: left open, each
+     * outage of that server would leak one. */
+    if (d->fd >= 0 && (fstat(d->fd, &st) == 0 ? is_same(d, &st) : errno != EBADF))
+        close(d->fd);
+    d->fd = -1;
+}
+
+static int64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 * NS_PER_MS + now.tv_nsec;
+}
+
+int64_t
+thl_descriptor_deadline(void)
+{
+    return now_ns() + (int64_t)THL_DESCRIPTOR_WAIT_MS * NS_PER_MS;
+}
+
+int
+thl_descriptor_wait(int fd, int64_t deadline_ns)
+{
+    struct pollfd p = {fd, POLLOUT, 0};
+    int rc = poll(&p, 1, 0); /* room is the common case: no clock is read for it */
+
+    while (rc == 0 || (rc < 0 && errno == EINTR)) {
+        int64_t left_ns = deadline_ns - now_ns();
+        if (left_ns <= 0)
+            return -EAGAIN;
+        rc = poll(&p, 1, (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS));
+    }
+    if (rc < 0)
+        return -errno;
+    return p.revents & POLLNVAL ? -EBADF : 0;
+}
+
+/* The threads of thole have both signals blocked; in direct mode it is the daemon's own thread that
+ * writes. A signal that was pending before stays pending, one that our write raised is taken back.
+ */
+ssize_t
+thl_descriptor_write(int fd, const void *bytes, size_t n)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t deadly, raised, old, pending;
+
+    sigemptyset(&deadly);
+    sigaddset(&deadly, SIGPIPE);
+    sigaddset(&deadly, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &deadly, &old);
+    sigpending(&pending);
+
+    ssize_t rc = write(fd, bytes, n);
+    int error = rc < 0 ? errno : 0;
+    int signal = error == EPIPE ? SIGPIPE : SIGXFSZ;
+
+    sigemptyset(&raised);
+    sigaddset(&raised, signal);
+    if ((error == EPIPE || error == EFBIG) && !sigismember(&pending, signal))
+        while (sigtimedwait(&raised, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return rc < 0 ? -error : rc;
+}

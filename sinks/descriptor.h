@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors that know what they were opened as. A daemon's closefrom(3) may close ours, and the
+ * number may come back as its own file or socket: before each batch the identity is compared, and a
+ * descriptor that became something else is forgotten, never closed and never written to.
+ */
+#ifndef THOLE_SINK_DESCRIPTOR_H
+#define THOLE_SINK_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#define THL_DESCRIPTOR_WAIT_MS 100 /* what sink.h allows one write call to wait, in all */
+
+struct thl_descriptor {
+    int fd; /* -1: none */
+    dev_t dev;
+    ino_t ino;
+    mode_t type; /* S_IFREG, S_IFIFO ... */
+};
+
+/* Moves fd to 3 or above (a daemon may run with 0, 1, 2 closed), close-on-exec, and remembers what
+ * it is. On failure fd is closed, *d untouched and a negative errno returned. */
+int thl_descriptor_adopt(struct thl_descriptor *d, int fd);
+
+/* Whether the number still is what it was. */
+bool thl_descriptor_is_ours(const struct thl_descriptor *d);
+
+/* Closes it if it still is ours, forgets it otherwise. */
+void thl_descriptor_close(struct thl_descriptor *d);
+
+/* The moment until which a write call that begins now may wait. */
+int64_t thl_descriptor_deadline(void);
+
+/* Waits until fd takes bytes (or has an error to tell): 0, -EAGAIN at the deadline, or -EBADF. */
+int thl_descriptor_wait(int fd, int64_t deadline_ns);
+
+/* write(2) that neither SIGPIPE nor SIGXFSZ can make deadly: bytes written or a negative errno. */
+ssize_t thl_descriptor_write(int fd, const void *bytes, size_t n);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Datagram sockets. */
+#include "dgram.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
+
+int
+thl_dgram_connect(struct thl_dgram *d, int type, const struct sockaddr *address, socklen_t size)
+{
+    struct thl_descriptor fresh;
+    int fd = socket(address->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, address, size) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    int rc = thl_descriptor_adopt(&fresh, fd);
+    if (rc < 0)
+        return rc;
+    thl_descriptor_close(&d->d);
+    d->d = fresh;
+    return 0;
+}
+
+bool
+thl_dgram_is_lost(int error)
+{
+    return error == ECONNREFUSED || error == ENOTCONN || error == ENOENT || error == ECONNRESET ||
+           error == EPIPE || error == EDESTADDRREQ;
+}
+
+/* A refusal reaches a UDP socket as an error of a later send, and on a closed port every second
+ * datagram would count as written. So, after a refusal, the datagrams are watched until one is not
+ * refused. A datagram whose refusal comes later than that is lost unseen, as UDP has it. */
+static int
+watch_refusal(struct thl_dgram *d)
+{
+    struct pollfd p = {d->d.fd, 0, 0};
+    int error = 0;
+    socklen_t size = sizeof(error);
+
+    if (poll(&p, 1, REFUSAL_MS) > 0 && p.revents & POLLERR &&
+        getsockopt(d->d.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
+        return -error;
+    d->doubtful = false;
+    return 0;
+}
+
+/* One record: 0 or a negative errno. */
+static int
+send_one(struct thl_dgram *d, const struct thole_sink_record *r, int64_t deadline_ns)
+{
+    while (send(d->d.fd, r->bytes, r->size, MSG_NOSIGNAL) < 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno == ENOBUFS || errno == ENOMEM)
+            return -EAGAIN; /* poll would not wait for these */
+        if (errno != EAGAIN)
+            return -errno;
+        int rc = thl_descriptor_wait(d->d.fd, deadline_ns);
+        if (rc < 0)
+            return rc;
+    }
+    return d->doubtful ? watch_refusal(d) : 0;
+}
+
+int
+thl_dgram_write(struct thl_dgram *d, const struct thole_sink_record *records, size_t n,
+                size_t *done, thl_dgram_again_fn again, void *sink)
+{
+    int64_t deadline_ns = thl_descriptor_deadline();
+
+    for (*done = 0; *done < n; ++*done) {
+        int rc = send_one(d, &records[*done], deadline_ns);
+        if (rc < 0 && thl_dgram_is_lost(-rc)) {
+            rc = again(sink, -rc);
+            if (rc == 0)
+                rc = send_one(d, &records[*done], deadline_ns);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}

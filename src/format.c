@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Choosing a format, and cutting a record that is too long for its target.
+ *
+ * What fits is rendered once and nothing is copied. Only a record that does not fit is cut, on a
+ * copy of its view, by three limits: bytes of each value, bytes of the message, number of fields.
+ * Each is searched by halves for the largest that fits, with the mark "thole.truncated" counted in;
+ * so a record fills the room it has. Which limit gives way first depends on the format: see
+ * cut_values_first and cut_message_first.
+ */
+#include "format.h"
+
+#include <string.h>
+
+#include "compiler.h"
+#include "escape.h"
+
+#define KEPT 16           /* bytes of a value or message that stay as long as any field gives way */
+#define MESSAGE_ROOM 8192 /* of a cut message in the rfc formats, "..." included */
+
+static const char *const words[THL_FORMATS] = {"json", "logfmt", "pretty", "rfc5424", "rfc3164"};
+
+typedef void (*format_fn)(struct thl_buf *out, const struct thl_format_options *o,
+                          const struct thl_view *v);
+static const format_fn formatters[THL_FORMATS] = {
+    thl_format_json, thl_format_logfmt, thl_format_pretty, thl_format_rfc5424, thl_format_rfc3164};
+
+int
+thl_format_parse(const char *s, size_t n)
+{
+    for (int i = 0; i < THL_FORMATS; i++)
+        if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0)
+            return i;
+    return -1;
+}
+
+const char *
+thl_format_word(enum thl_format format)
+{
+    return words[format];
+}
+
+static bool
+try_format(struct thl_buf *out, const struct thl_format_options *o, const struct thl_view *v)
+{
+    struct thl_buf limited = *out;
+    if (o->max_bytes > 0 && o->max_bytes < out->capacity - out->size)
+        limited.capacity = out->size + o->max_bytes;
+    formatters[o->format](&limited, o, v);
+    if (limited.overflow)
+        return false;
+    out->size = limited.size;
+    return true;
+}
+
+/* ---- cutting ---- */
+
+struct cutter {
+    struct thl_buf *out;
+    const struct thl_format_options *options;
+    const struct thl_view *whole;
+    size_t value_limit, msg_limit, field_limit;
+    size_t nfields;  /* of the whole, without thole's marks */
+    uint64_t before; /* cut earlier, as the view's own mark says */
+    bool stale, rfc;
+    uint64_t cut; /* by the last try */
+    struct thl_view view;
+    char msg[MESSAGE_ROOM];
+};
+
+static bool
+is_named(const struct thl_view_field *f, const char *key, size_t n)
+{
+    return f->key_size == n && memcmp(f->key, key, n) == 0;
+}
+
+/* thole's marks stand at the end. They are taken off, and put back whatever else must go. */
+static void
+take_marks(struct cutter *c)
+{
+    size_t n = c->whole->nfields;
+    c->before = 0;
+    if (n > 0 && is_named(&c->whole->field[n - 1], "thole.truncated", 15))
+        c->before = c->whole->field[--n].value.v.u;
+    c->stale = n > 0 && is_named(&c->whole->field[n - 1], "thole.stale", 11);
+    c->nfields = c->stale ? n - 1 : n;
+}
+
+static void
+put_marks(struct cutter *c)
+{
+    struct thl_view *v = &c->view;
+    if (c->stale)
+        v->field[v->nfields++] = c->whole->field[c->nfields];
+    v->field[v->nfields++] = (struct thl_view_field){
+        "thole.truncated", 15, {THOLE_FIELD_UINT, 0, {.u = c->before + c->cut}}};
+}
+
+static bool
+is_cuttable(const struct thl_value *v)
+{
+    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
+}
+
+static size_t
+limit_value(const struct thl_value *v, size_t limit)
+{
+    if (!is_cuttable(v) || v->size <= limit)
+        return v->size;
+    return v->type == THOLE_FIELD_STRING ? thl_escape_cut(v->v.p, v->size, limit) : limit;
+}
+
+/* Within the limits, and with room for the marks. A field that goes counts one byte at least, so
+ * that no loss is reported as none. */
+static void
+limit_fields(struct cutter *c)
+{
+    const size_t room = THL_VIEW_FIELDS - 2;
+    size_t n = c->field_limit < room ? c->field_limit : room;
+    c->view.nfields = n;
+    for (size_t i = 0; i < c->nfields; i++) {
+        const struct thl_value *from = &c->whole->field[i].value;
+        if (i >= n) {
+            c->cut += is_cuttable(from) && from->size > 0 ? from->size : 1;
+            continue;
+        }
+        size_t size = limit_value(from, c->value_limit);
+        c->view.field[i] = c->whole->field[i];
+        c->view.field[i].value.size = (uint32_t)size;
+        c->cut += from->size - size;
+    }
+}
+
+/* The rfc formats mark the place: a message is all that many a reader of syslog sees. */
+static void
+limit_message(struct cutter *c)
+{
+    const struct thl_view *whole = c->whole;
+    size_t limit = c->msg_limit;
+    c->view.msg_size = whole->msg_size;
+    if (whole->msg_size <= limit)
+        return;
+    if (c->rfc && limit > sizeof(c->msg) - 3)
+        limit = sizeof(c->msg) - 3;
+    size_t size = thl_escape_cut(whole->msg, whole->msg_size, limit);
+    c->cut += whole->msg_size - size;
+    c->view.msg_size = size;
+    if (!c->rfc || size == 0)
+        return;
+    memcpy(c->msg, whole->msg, size);
+    memcpy(c->msg + size, "...", 3);
+    c->view.msg = c->msg;
+    c->view.msg_size = size + 3;
+}
+
+static bool
+try_limits(struct cutter *c)
+{
+    c->cut = 0;
+    c->view.msg = c->whole->msg;
+    limit_fields(c);
+    limit_message(c);
+    put_marks(c);
+    return try_format(c->out, c->options, &c->view);
+}
+
+/* Raises one limit from `low` to the largest below `high` that fits; false when `low` does not.
+ * Nothing stays in the output. */
+static bool
+search(struct cutter *c, size_t *limit, size_t low, size_t high)
+{
+    const size_t begin = c->out->size;
+    *limit = low;
+    if (!try_limits(c))
+        return false;
+    c->out->size = begin;
+    while (high - low > 1) {
+        size_t middle = *limit = low + (high - low) / 2;
+        if (try_limits(c)) {
+            c->out->size = begin;
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    *limit = low;
+    return true;
+}
+
+static bool
+search_message(struct cutter *c)
+{
+    const size_t size = c->whole->msg_size;
+    return size > KEPT && search(c, &c->msg_limit, KEPT, size + 1);
+}
+
+/* Whole fields go from the end, then what is left of the message may have the room they gave. */
+static bool
+search_fields(struct cutter *c)
+{
+    if (!search(c, &c->field_limit, 0, c->nfields + 1))
+        return search(c, &c->msg_limit, 0, KEPT);
+    search_message(c);
+    return true;
+}
+
+static size_t
+longest_value(const struct thl_view *v)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < v->nfields; i++)
+        if (is_cuttable(&v->field[i].value) && v->field[i].value.size > longest)
+            longest = v->field[i].value.size;
+    return longest;
+}
+
+static bool
+cut_values_first(struct cutter *c)
+{
+    const size_t longest = longest_value(c->whole);
+    if (longest > KEPT && search(c, &c->value_limit, KEPT, longest))
+        return true;
+    return search_message(c) || search_fields(c);
+}
+
+/* Receivers of syslog cut at the end themselves, and a cut inside structured data makes all of it
+ * unreadable: the message goes before any value does (RFC 5424, 6.1). */
+static bool
+cut_message_first(struct cutter *c)
+{
+    return search_message(c) || search_fields(c);
+}
+
+/* Apart and cold: its 16 KiB of stack are for the record that needs them. */
+THL_COLD static size_t
+put_cut(struct thl_buf *out, const struct thl_format_options *o, const struct thl_view *whole)
+{
+    struct cutter c;
+    c.out = out;
+    c.options = o;
+    c.whole = whole;
+    c.rfc = o->format == THL_FORMAT_RFC5424 || o->format == THL_FORMAT_RFC3164;
+    c.value_limit = c.msg_limit = SIZE_MAX;
+    take_marks(&c);
+    c.field_limit = c.nfields;
+    memcpy(&c.view, whole, offsetof(struct thl_view, field));
+    if (!(c.rfc ? cut_message_first(&c) : cut_values_first(&c)) || !try_limits(&c))
+        return SIZE_MAX;
+    return (size_t)c.cut;
+}
+
+size_t
+thl_format_put(struct thl_buf *out, const struct thl_format_options *options,
+               const struct thl_view *view)
+{
+    return try_format(out, options, view) ? 0 : put_cut(out, options, view);
+}

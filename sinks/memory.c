@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* memory:, the sink that tests look into: one store for the process, bounded. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <thole/sink.h>
+#include <thole/test.h>
+
+extern const struct thole_sink_ops thl_sink_memory;
+
+#define LIMIT ((size_t)16 * 1024 * 1024)
+#define FLUSH_MS 10000
+#define EXPORT __attribute__((visibility("default")))
+
+/* Guarded by `lock`. */
+static struct {
+    pthread_mutex_t lock;
+    char *bytes; /* malloc'ed, ended by NUL */
+    size_t size, room;
+    char *shown; /* what thole_test_lines() returned last */
+} store = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int
+identify(const struct thole_sink_uri *uri, char *out, size_t size)
+{
+    (void)uri;
+    return size > 7 ? (memcpy(out, "memory:", 8), 0) : -ENAMETOOLONG;
+}
+
+static int
+open_memory(const struct thole_sink_uri *uri, void **sink)
+{
+    (void)uri;
+    *sink = &store;
+    return 0;
+}
+
+static bool
+make_room_locked(size_t more)
+{
+    size_t room = store.room ? store.room : 4096;
+    if (store.size + more >= LIMIT)
+        return false;
+    while (room < store.size + more + 1)
+        room *= 2;
+    char *bigger = room == store.room ? store.bytes : realloc(store.bytes, room);
+    if (!bigger)
+        return false;
+    store.bytes = bigger;
+    store.room = room;
+    return true;
+}
+
+static int
+write_memory(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    int rc = 0;
+    (void)sink;
+    pthread_mutex_lock(&store.lock);
+    for (*done = 0; *done < n; ++*done) {
+        const struct thole_sink_record *r = &records[*done];
+        if (!make_room_locked(r->size)) {
+            rc = -ENOSPC;
+            break;
+        }
+        memcpy(store.bytes + store.size, r->bytes, r->size);
+        store.size += r->size;
+        store.bytes[store.size] = '\0';
+    }
+    pthread_mutex_unlock(&store.lock);
+    return rc;
+}
+
+static void
+close_memory(void *sink)
+{
+    (void)sink;
+}
+
+EXPORT const char *
+thole_test_lines(void)
+{
+    thole_flush(FLUSH_MS);
+    pthread_mutex_lock(&store.lock);
+    free(store.shown);
+    store.shown = store.size ? strdup(store.bytes) : NULL;
+    const char *shown = store.shown ? store.shown : "";
+    pthread_mutex_unlock(&store.lock);
+    return shown;
+}
+
+EXPORT void
+thole_test_clear(void)
+{
+    thole_flush(FLUSH_MS);
+    pthread_mutex_lock(&store.lock);
+    free(store.shown);
+    free(store.bytes);
+    store.shown = store.bytes = NULL;
+    store.size = store.room = 0;
+    pthread_mutex_unlock(&store.lock);
+}
+
+EXPORT uint64_t
+thole_test_live_children(void)
+{
+    struct thole_stats s = {.size = sizeof(s)};
+    thole_stats(&s);
+    return s.children;
+}
+
+const struct thole_sink_ops thl_sink_memory = {
+    .size = sizeof(thl_sink_memory),
+    .flags = THOLE_SINK_LINES,
+    .format = "json",
+    .identify = identify,
+    .open = open_memory,
+    .write = write_memory,
+    .close = close_memory,
+};

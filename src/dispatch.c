@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* Records -> targets. */
+#include "dispatch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "console.h"
+#include "emit.h"
+#include "errname.h"
+#include "logger.h"
+#include "notice.h"
+#include "number.h"
+#include "site.h"
+
+#define NOTICE_BYTES 4096
+#define SAY_EVERY_MS 1000
+#define OUTBOX_BYTES_MIN (256u * 1024)
+#define OUTBOX_BYTES_MAX (4096u * 1024)
+#define QUARTER_NS INT64_C(900000000000)
+#define NOT_RENDERED SIZE_MAX
+
+#define WAIT_SLICE_MS 20 /* how soon a wait for room sees that the end has come */
+
+_Atomic uint64_t thl_dispatch_notices_made;
+_Atomic bool thl_dispatch_reopen;
+
+/* ---- life ---- */
+
+static char *
+map_buffer(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static size_t
+outbox_bytes(const struct thl_limits *limits)
+{
+    size_t bytes = (size_t)limits->queue;
+    if (bytes < OUTBOX_BYTES_MIN)
+        bytes = OUTBOX_BYTES_MIN;
+    return bytes < OUTBOX_BYTES_MAX ? bytes : OUTBOX_BYTES_MAX;
+}
+
+static void
+open_targets(struct thl_dispatch *d, struct thl_config_errors *errors)
+{
+    for (size_t i = 0; i < d->targets.n; i++) {
+        int rc = thl_outbox_open(d->outbox[i]);
+        if (rc < 0)
+            thl_config_error(errors, d->targets.target[i].spec->label, "", 0,
+                             "cannot open %s: %s; stderr takes its records until it can be opened",
+                             d->targets.target[i].name, thl_errname_text(-rc));
+    }
+}
+
+int
+thl_dispatch_init(struct thl_dispatch *d, struct thl_sink_specs *specs,
+                  const struct thl_target_env *env, const struct thl_limits *limits,
+                  struct thl_config_errors *errors)
+{
+    struct thl_config_errors unopened = {0};
+    struct thl_target_env own = *env;
+    memset(d, 0, sizeof(*d));
+    snprintf(d->app, sizeof(d->app), "%s", env->app);
+    snprintf(d->host, sizeof(d->host), "%s", env->host);
+    own.app = d->app;
+    own.host = d->host;
+    d->specs = *specs;
+    memset(specs, 0, sizeof(*specs));
+    d->block_ms = limits->block ? limits->block_ms : 0;
+    d->render_bytes = (size_t)limits->record * 6 + 16384;
+    thl_target_build(&d->targets, &d->specs, &own, errors);
+    for (size_t i = 0; i < d->targets.nstyles; i++)
+        if (!(d->render[i] = map_buffer(d->render_bytes)))
+            goto fail;
+    for (size_t i = 0; i < d->targets.n; i++)
+        if (!(d->outbox[i] = thl_outbox_new(&d->targets.target[i], outbox_bytes(limits))))
+            goto fail;
+    thl_clock_anchor(&d->clock);
+    open_targets(d, &unopened);
+    for (size_t i = 0; i < unopened.kept; i++)
+        thl_console_print("thole: %s\n", unopened.text[i]);
+    thl_config_errors_fini(&unopened);
+    return 0;
+
+fail:
+    thl_dispatch_fini(d);
+    return -ENOMEM;
+}
+
+int
+thl_dispatch_flush(struct thl_dispatch *d, const struct timespec *deadline, bool writer_runs)
+{
+    int rc = 0;
+    for (size_t i = 0; d && i < d->targets.n; i++)
+        if ((writer_runs || thl_outbox_has_thread(d->outbox[i])) &&
+            thl_outbox_flush(d->outbox[i], deadline) < 0)
+            rc = -ETIMEDOUT;
+    return rc;
+}
+
+bool
+thl_dispatch_has_pending(struct thl_dispatch *d)
+{
+    struct thole_sink_stats stats;
+    for (size_t i = 0; i < d->targets.n; i++) {
+        thl_outbox_stats(d->outbox[i], &stats);
+        if (stats.pending > 0)
+            return true;
+    }
+    return false;
+}
+
+int
+thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline)
+{
+    int rc = 0;
+    for (size_t i = 0; d && i < d->targets.n; i++)
+        if (thl_outbox_stop(d->outbox[i], deadline) < 0)
+            rc = -ETIMEDOUT;
+    return rc;
+}
+
+static bool
+hangs(const struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++)
+        if (thl_outbox_hangs(d->outbox[i]))
+            return true;
+    return false;
+}
+
+static struct thl_dispatch *retired; /* with a sink that hangs; thl_dispatch_retire's */
+
+void
+thl_dispatch_retire(struct thl_dispatch *d)
+{
+    if (d) {
+        d->next = retired;
+        retired = d;
+    }
+    for (struct thl_dispatch **at = &retired; *at;) {
+        struct thl_dispatch *old = *at;
+        if (hangs(old) || atomic_load_explicit(&old->users, memory_order_acquire)) {
+            at = &old->next;
+            continue;
+        }
+        *at = old->next;
+        thl_dispatch_fini(old);
+        free(old);
+    }
+}
+
+void
+thl_dispatch_fini(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < THL_TARGETS; i++)
+        thl_outbox_free(d->outbox[i]);
+    for (size_t i = 0; i < THL_STYLES; i++)
+        if (d->render[i])
+            munmap(d->render[i], d->render_bytes);
+    thl_config_sinks_fini(&d->specs);
+    memset(d, 0, sizeof(*d));
+}
+
+/* Time zones change at full quarters. localtime_r takes a lock of libc; nobody forks while we hold
+ * it here, for the lifecycle keeps fork away from the writer's housekeeping. */
+void
+thl_dispatch_zone(struct thl_dispatch *d)
+{
+    int64_t quarter = thl_clock_unix_ns() / QUARTER_NS;
+    struct tm local;
+    if (quarter == d->zone_quarter)
+        return;
+    d->zone_quarter = quarter;
+    time_t now = (time_t)(quarter * 900);
+    if (!localtime_r(&now, &local))
+        return;
+    for (size_t i = 0; i < d->targets.nstyles; i++)
+        d->targets.style[i].utc_offset = (int32_t)local.tm_gmtoff;
+}
+
+/* ---- records ---- */
+
+static void
+release_locks(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++)
+        thl_outbox_release(d->outbox[i]);
+}
+
+void
+thl_dispatch_release(struct thl_dispatch *d)
+{
+    release_locks(d);
+    for (size_t i = 0; i < d->targets.n; i++)
+        if (!thl_outbox_has_thread(d->outbox[i]))
+            thl_outbox_serve(d->outbox[i]);
+}
+
+/* The bytes of the record in a style, rendered at the first ask; 0 bytes when not even its envelope
+ * fits. */
+static size_t
+render(struct thl_dispatch *d, unsigned style)
+{
+    struct thl_buf out;
+    if (d->rendered[style] != NOT_RENDERED)
+        return d->rendered[style];
+    thl_buf_init(&out, d->render[style], d->render_bytes);
+    size_t cut = thl_format_put(&out, &d->targets.style[style], &d->view);
+    if (cut == SIZE_MAX)
+        out.size = 0;
+    else if (cut > 0)
+        atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
+    return d->rendered[style] = out.size;
+}
+
+static bool
+may_wait(struct thl_dispatch *d, const struct thl_outbox *o, int64_t until_ms)
+{
+    return d->block_ms > 0 && thl_outbox_has_thread(o) &&
+           !atomic_load_explicit(&d->hurry, memory_order_relaxed) && /* seen a slice later */
+           thl_clock_mono_ms() < until_ms;
+}
+
+static void
+put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, size_t size,
+            unsigned how)
+{
+    enum thole_level level = d->view.level;
+    if (d->block_ms > 0)
+        how |= THL_OUTBOX_MAY_WAIT;
+    if (thl_outbox_put(o, bytes, size, level, how) != THL_OUTBOX_WAIT)
+        return;
+    int64_t until_ms = thl_clock_mono_ms() + d->block_ms;
+    do {
+        struct timespec slice = thl_clock_deadline(WAIT_SLICE_MS);
+        if (!may_wait(d, o, until_ms)) {
+            thl_outbox_give_up(o);
+            how &= ~(unsigned)THL_OUTBOX_MAY_WAIT;
+            continue;
+        }
+        release_locks(d);
+        thl_outbox_wait(o, &slice);
+    } while (thl_outbox_put(o, bytes, size, level, how) == THL_OUTBOX_WAIT);
+}
+
+static void
+offer(struct thl_dispatch *d, size_t i, const struct thl_route *route, unsigned how)
+{
+    struct thl_outbox *o = d->outbox[i];
+    if (d->targets.target[i].seq)
+        d->view.seq = ++d->seq[i];
+    size_t size = render(d, route->style);
+    d->view.seq = 0;
+    if (size == 0)
+        thl_outbox_refuse(o, d->view.level, THOLE_TOO_BIG);
+    else
+        put_waiting(d, o, d->render[route->style], size, how);
+}
+
+static void
+begin_view(struct thl_dispatch *d, const struct thl_record *record, size_t size, int64_t *last_ns)
+{
+    struct thl_view *v = &d->view;
+    thl_record_view(v, record, size, thl_site_find(record->site));
+    v->unix_ns = thl_clock_convert(&d->clock, record->ticks);
+    if (v->unix_ns < *last_ns)
+        v->unix_ns = *last_ns;
+    *last_ns = v->unix_ns;
+    v->logger = thl_logger_name(thl_record_logger(record), &v->logger_size);
+    if (record->flags & THL_RECORD_NOTICE) {
+        v->logger = "thole";
+        v->logger_size = 5;
+    }
+    for (size_t i = 0; i < d->targets.nstyles; i++)
+        d->rendered[i] = NOT_RENDERED;
+}
+
+void
+thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, size_t size,
+                    int64_t *last_ns)
+{
+    begin_view(d, record, size, last_ns);
+    for (size_t i = 0; i < d->targets.n; i++) {
+        const struct thl_route *route = thl_target_route(
+            &d->targets.target[i], d->view.level, d->view.logger, d->view.logger_size, false);
+        if (route)
+            offer(d, i, route, 0);
+    }
+}
+
+/* ---- notices ---- */
+
+/* A notice, and the one target that it is not for: a target in trouble is not told of its own. */
+struct saying {
+    struct thl_dispatch *d;
+    const struct thl_outbox *except;
+};
+
+static void
+say(void *arg, const struct thl_notice *n)
+{
+    struct saying *s = arg;
+    struct thl_dispatch *d = s->d;
+    _Alignas(8) unsigned char bytes[NOTICE_BYTES];
+    if ((unsigned)n->level < thl_logger_notice_threshold())
+        return;
+    size_t size = thl_emit_notice(bytes, sizeof(bytes), n->level, n->msg, n->fields, n->n);
+    if (size == 0)
+        return;
+    begin_view(d, (const struct thl_record *)(const void *)bytes, size, &d->last_ns);
+    for (size_t i = 0; i < d->targets.n; i++) {
+        const struct thl_target *t = &d->targets.target[i];
+        if (d->outbox[i] == s->except || (n->elsewhere && t->is_stderr))
+            continue;
+        offer(d, i, thl_target_route(t, n->level, "thole", 5, true), THL_OUTBOX_QUIET);
+    }
+    atomic_fetch_add_explicit(&thl_dispatch_notices_made, 1, memory_order_relaxed);
+}
+
+static thole_field
+field_text(const char *key, const char *text)
+{
+    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
+}
+
+static thole_field
+field_uint(const char *key, uint64_t u)
+{
+    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
+}
+
+/* `sink` is NULL for drops of the process's own queue. */
+static void
+say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t *by_level,
+          int64_t since_ns)
+{
+    thole_field fields[4 + THL_LEVELS];
+    char since[40];
+    struct thl_buf b;
+    size_t n = 0;
+    uint64_t count = 0;
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        count += by_level[l];
+    if (sink)
+        fields[n++] = field_text("sink", sink);
+    fields[n++] = field_text("cause", cause);
+    fields[n++] = field_uint("count", count);
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        if (by_level[l])
+            fields[n++] = field_uint(thl_level_word((enum thole_level)l), by_level[l]);
+    thl_buf_init(&b, since, sizeof(since) - 1);
+    thl_number_put_rfc3339(&b, since_ns);
+    since[b.size] = '\0';
+    fields[n++] = field_text("since", since);
+    say(s, &(struct thl_notice){THOLE_WARN, "records dropped", fields, n, false});
+}
+
+static void
+say_health(struct saying *s, const char *sink, const struct thl_outbox_news *news)
+{
+    if (news->down) {
+        thole_field fields[] = {field_text("sink", sink),
+                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
+        say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
+    }
+    if (news->recovered) {
+        thole_field fields[] = {
+            field_text("sink", sink),
+            {"after", THOLE_FIELD_DURATION, 0, {.i = news->outage_ms * 1000000}}};
+        say(s, &(struct thl_notice){THOLE_NOTICE, "sink recovered", fields, 2, false});
+    }
+}
+
+static bool
+say_news(struct thl_dispatch *d, struct thl_outbox *o, bool last)
+{
+    struct thl_outbox_news news;
+    struct saying s = {d, NULL};
+    const char *sink = thl_outbox_target(o)->name;
+    bool said = false;
+    while (thl_outbox_news(o, &news, last)) {
+        s.except = thl_outbox_in_trouble(o) ? o : NULL;
+        release_locks(d);
+        say_health(&s, sink, &news);
+        if (news.count)
+            say_drops(&s, sink, thl_outbox_cause_word(news.cause), news.level, news.since_ns);
+        said = true;
+    }
+    return said;
+}
+
+/* Drops of the process by one cause, and how many of them were announced. Of the one dispatcher
+ * that a process has at a time. */
+struct process_drops {
+    _Atomic uint64_t *counted;
+    const char *cause;
+    uint64_t said[THL_LEVELS];
+    int64_t said_ms, since_ns;
+};
+static struct process_drops process_drops[] = {
+    {.counted = thl_emit_ledger.full, .cause = "queue_full"},
+    {.counted = thl_emit_ledger.stopped, .cause = "stopped"},
+};
+#define PROCESS_DROPS (sizeof(process_drops) / sizeof(process_drops[0]))
+
+static uint64_t
+count_unsaid(const struct process_drops *p, uint64_t *by_level)
+{
+    uint64_t count = 0;
+    for (unsigned l = 0; l < THL_LEVELS; l++) {
+        by_level[l] = atomic_load_explicit(&p->counted[l], memory_order_relaxed) - p->said[l];
+        count += by_level[l];
+    }
+    return count;
+}
+
+static bool
+say_process_drops(struct thl_dispatch *d, struct process_drops *p, bool last)
+{
+    uint64_t by_level[THL_LEVELS];
+    struct saying s = {d, NULL};
+    if (count_unsaid(p, by_level) == 0)
+        return false;
+    int64_t now = thl_clock_mono_ms();
+    if (!last && p->said_ms && now - p->said_ms < SAY_EVERY_MS)
+        return false;
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        p->said[l] += by_level[l];
+    say_drops(&s, NULL, p->cause, by_level, p->since_ns ? p->since_ns : thl_clock_unix_ns());
+    p->since_ns = thl_clock_unix_ns();
+    p->said_ms = now;
+    return true;
+}
+
+bool
+thl_dispatch_is_waiting(struct thl_dispatch *d)
+{
+    uint64_t by_level[THL_LEVELS];
+    bool waiting = false;
+    for (size_t i = 0; i < PROCESS_DROPS; i++)
+        waiting |= count_unsaid(&process_drops[i], by_level) > 0;
+    for (size_t i = 0; i < d->targets.n; i++)
+        waiting |= thl_outbox_is_waiting(d->outbox[i]);
+    release_locks(d);
+    return waiting;
+}
+
+void
+thl_dispatch_hurry(struct thl_dispatch *d)
+{
+    atomic_store_explicit(&d->hurry, true, memory_order_relaxed); /* looked at in slices */
+}
+
+void
+thl_dispatch_reopen_all(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++)
+        thl_outbox_reopen(d->outbox[i]);
+}
+
+bool
+thl_dispatch_notices(struct thl_dispatch *d, bool last)
+{
+    struct saying s = {d, NULL};
+    bool said = false;
+    for (size_t i = 0; i < PROCESS_DROPS; i++)
+        said |= say_process_drops(d, &process_drops[i], last);
+    for (size_t i = 0; i < d->targets.n; i++)
+        said |= say_news(d, d->outbox[i], last);
+    if (thl_notice_pending()) {
+        thl_notice_drain(say, &s);
+        said = true;
+    }
+    if (said)
+        thl_dispatch_release(d);
+    else
+        release_locks(d);
+    return said;
+}
+
+void
+thl_dispatch_after_fork(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.nstyles; i++)
+        d->targets.style[i].pid = (long)getpid();
+    for (size_t i = 0; i < PROCESS_DROPS; i++) /* the child's ledger begins at nothing */
+        memset(process_drops[i].said, 0, sizeof(process_drops[i].said));
+    thl_clock_anchor(&d->clock);
+    retired = NULL; /* their threads are not here, and their locks may be held */
+}

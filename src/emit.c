@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+/* Log calls -> records in queues. */
+#include "emit.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "emission.h"
+#include "escape.h"
+#include "logger.h"
+#include "site.h"
+#include "slab.h"
+
+#define PAIRS_MAX 16 /* a call site */
+
+static struct thl_emit_run not_running;
+_Atomic(struct thl_emit_run *) thl_emit_run = &not_running;
+struct thl_emit_queues thl_emit_queues = {.record_limit = 8192};
+struct thl_emit_ledger thl_emit_ledger;
+
+/* A thread's own. A ring counts only in the epoch it was taken in; `leaving` is set by the first
+ * destructor: what later destructors log goes to the shared ring, so no ring is taken and lost.
+ * `taking` and `in_shared` tell a signal handler that it interrupted one or the other. */
+static THL_TLS struct {
+    struct thl_ring *ring;
+    uint64_t epoch;
+    bool leaving, taking, in_shared, never_wait;
+} own;
+
+static pthread_key_t ring_key;
+
+/* ---- a thread's ring ---- */
+
+static uint64_t
+mapped_epoch(void)
+{
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    return atomic_load_explicit(&run->mapped, memory_order_acquire); /* pairs with start */
+}
+
+/* At the thread's end, running or stopped. The ring is forgotten before it is given back: a handler
+ * in between must not write into what another thread may own by then. */
+static void
+leave_ring(void *ring)
+{
+    own.leaving = true;
+    bool ours = own.ring == ring && own.epoch != 0 && own.epoch == mapped_epoch();
+    own.ring = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ours)
+        thl_ring_give_back(ring);
+}
+
+int
+thl_emit_init(void)
+{
+    static bool made;
+    if (made)
+        return 0;
+    int rc = pthread_key_create(&ring_key, leave_ring);
+    made = rc == 0;
+    return -rc;
+}
+
+static void
+note_used(uint32_t n)
+{
+    uint32_t used = atomic_load_explicit(&thl_emit_queues.used, memory_order_relaxed);
+    /* seq_cst: before any record is pushed to it, the writer's scan covers the ring */
+    while (used < n &&
+           !atomic_compare_exchange_weak_explicit(&thl_emit_queues.used, &used, n,
+                                                  memory_order_seq_cst, memory_order_relaxed))
+        ;
+}
+
+static struct thl_ring *
+find_free_ring(void)
+{
+    for (uint32_t i = 0; i + 1 < thl_emit_queues.nrings; i++) {
+        struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
+        if (!thl_ring_take(ring))
+            continue;
+        if (pthread_setspecific(ring_key, ring) == 0) {
+            note_used(i + 1);
+            return ring;
+        }
+        thl_ring_give_back(ring);
+        return NULL;
+    }
+    return NULL;
+}
+
+/* A ring for this thread, or NULL: all are taken, or the thread is at its end. Meanwhile a handler
+ * goes to the shared ring; one that came just before may have taken a ring already.
+ * pthread_setspecific allocates in no libc for the first 32 keys of a process, so a handler, too,
+ * may come here. */
+static THL_COLD struct thl_ring *
+take_ring(uint64_t epoch)
+{
+    if (own.leaving)
+        return NULL;
+    own.taking = true;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (!own.ring || own.epoch != epoch) {
+        struct thl_ring *ring = find_free_ring();
+        own.epoch = epoch;
+        own.ring = ring;
+    }
+    atomic_signal_fence(memory_order_seq_cst);
+    own.taking = false;
+    return own.ring;
+}
+
+/* ---- waking ---- */
+
+THL_COLD void
+thl_emit_wake(void)
+{
+    /* seq_cst exchange: whatever was published before is seen by the writer once it is awake */
+    if (atomic_exchange_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_seq_cst) !=
+        THL_BELL_AWAKE)
+        syscall(SYS_futex, &thl_emit_queues.bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void
+thl_emit_never_wait(void)
+{
+    own.never_wait = true;
+}
+
+/* ---- into a ring ---- */
+
+/* False when there is no room. */
+static bool
+push(struct thl_ring *ring, struct thl_emission *e)
+{
+    struct thl_slab_ref ref;
+    const struct thl_slab_ref *context;
+    uint64_t keep = e->level < THOLE_WARN ? ring->capacity / 8 : 0;
+    uint32_t size;
+    void *place;
+    do {
+        context = thl_emission_open(e, &ref);
+        size = (uint32_t)thl_emission_fit(e, context ? context->size : 0);
+        place = thl_ring_reserve(ring, size, keep);
+        if (!place)
+            return false;
+    } while (!thl_emission_put(place, e, context));
+    bool quarter = thl_ring_commit(ring, size);
+    /* relaxed: the writer's membarrier before its second look orders this load after the commit */
+    uint32_t bell = atomic_load_explicit(&thl_emit_queues.bell, memory_order_relaxed);
+    if (THL_UNLIKELY(bell == THL_BELL_ASLEEP || (quarter && bell == THL_BELL_NAPPING)))
+        thl_emit_wake();
+    return true;
+}
+
+enum outcome { DONE, FULL, NOT_RUNNING };
+
+static void
+set_busy(struct thl_ring *ring, uint32_t busy)
+{
+    atomic_store_explicit(&ring->busy, busy, memory_order_release); /* pairs with the writer */
+    atomic_signal_fence(memory_order_seq_cst); /* handlers of this thread; membarrier does others */
+}
+
+static bool
+is_epoch(uint64_t epoch)
+{
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    return atomic_load_explicit(&run->epoch, memory_order_acquire) == epoch; /* start */
+}
+
+static enum outcome
+push_own(struct thl_ring *ring, uint64_t epoch, struct thl_emission *e)
+{
+    enum outcome outcome = NOT_RUNNING;
+    set_busy(ring, 1);
+    if (THL_LIKELY(is_epoch(epoch)))
+        outcome = push(ring, e) ? DONE : FULL;
+    set_busy(ring, 0);
+    return outcome;
+}
+
+/* `nested`: a handler that interrupted this thread's own use of a ring. */
+static THL_COLD enum outcome
+push_shared(uint64_t epoch, struct thl_emission *e, bool nested)
+{
+    struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, thl_emit_queues.nrings - 1);
+    enum outcome outcome = NOT_RUNNING;
+    if (nested || own.in_shared) {
+        if (!thl_ring_try_lock(ring))
+            return FULL;
+    } else {
+        own.in_shared = true;
+        atomic_signal_fence(memory_order_seq_cst); /* a handler must see it before the lock */
+        thl_ring_lock(ring);
+    }
+    note_used(thl_emit_queues.nrings);
+    set_busy(ring, 1);
+    if (is_epoch(epoch))
+        outcome = push(ring, e) ? DONE : FULL;
+    set_busy(ring, 0);
+    thl_ring_unlock(ring);
+    if (!nested)
+        own.in_shared = false;
+    return outcome;
+}
+
+static void
+count_full(unsigned level)
+{
+    atomic_fetch_add_explicit(&thl_emit_ledger.full[level], 1, memory_order_relaxed);
+}
+
+static enum outcome
+push_somewhere(uint64_t epoch, struct thl_emission *e, bool *nested)
+{
+    struct thl_ring *ring = own.epoch == epoch && !own.taking ? own.ring : NULL;
+    *nested = own.in_shared || own.taking;
+    if (!ring && !*nested)
+        ring = take_ring(epoch);
+    if (ring) {
+        /* relaxed: only this thread and its own handlers write it */
+        *nested |= atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0;
+        if (!*nested)
+            return push_own(ring, epoch, e);
+    }
+    return push_shared(epoch, e, *nested);
+}
+
+/* overflow=block:MS. The writer makes room within a millisecond when its targets take records. */
+static THL_COLD enum outcome
+wait_for_room(uint64_t epoch, struct thl_emission *e)
+{
+    uint32_t block_ms = atomic_load_explicit(&thl_emit_queues.block_ms, memory_order_relaxed);
+    int64_t deadline = thl_clock_mono_ms() + block_ms;
+    enum outcome outcome = FULL;
+    bool nested = false;
+    while (outcome == FULL && !nested && thl_clock_mono_ms() < deadline) {
+        struct timespec pause = {0, 100000};
+        thl_emit_wake();
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        outcome = push_somewhere(epoch, e, &nested);
+    }
+    return outcome;
+}
+
+/* ---- without a queue ---- */
+
+/* True when there are queues by now. */
+static THL_COLD bool
+emit_direct(struct thl_emission *e)
+{
+    struct thl_slab_ref ref;
+    for (;;) {
+        bool again;
+        const struct thl_slab_ref *context = thl_emission_open(e, &ref);
+        size_t size = thl_emission_fit(e, context ? context->size : 0);
+        void *place = thl_emit_direct.begin(e->level, size, &again);
+        if (!place)
+            return again;
+        if (thl_emission_put(place, e, context)) {
+            thl_emit_direct.end(size);
+            return false;
+        }
+        thl_emit_direct.cancel();
+    }
+}
+
+static enum outcome
+emit_once(struct thl_emission *e)
+{
+    bool nested = false;
+    enum outcome outcome = NOT_RUNNING;
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    uint64_t epoch = atomic_load_explicit(&run->epoch, memory_order_acquire); /* start */
+    if (THL_LIKELY(epoch != 0))
+        outcome = push_somewhere(epoch, e, &nested);
+    if (THL_UNLIKELY(outcome == FULL) && !nested && !own.never_wait &&
+        atomic_load_explicit(&thl_emit_queues.block_ms, memory_order_relaxed) != 0)
+        outcome = wait_for_room(epoch, e);
+    if (THL_UNLIKELY(outcome == FULL))
+        count_full(e->level);
+    return outcome;
+}
+
+static void
+emit(struct thl_emission *e)
+{
+    e->ticks = thl_clock_ticks();
+    while (THL_UNLIKELY(emit_once(e) == NOT_RUNNING) && emit_direct(e))
+        ; /* a start came in between: into its queues */
+}
+
+/* ---- call sites ---- */
+
+/* A site that found no room in the table: the record carries its text. */
+static THL_COLD void
+emit_inline_site(struct thl_emission *e, const thole_site_ *site)
+{
+    char text[PAIRS_MAX][THL_FIELD_KEY_MAX + 16];
+    struct thl_site_key keys[PAIRS_MAX];
+    const char *at = thl_site_blob(site);
+    e->site = 0;
+    e->line = site->line;
+    e->file = at;
+    e->file_size = strlen(at);
+    at += e->file_size + 1;
+    e->msg = at;
+    e->msg_size = strlen(at);
+    at += e->msg_size + 1;
+    for (unsigned i = 0; i < e->n; i++) {
+        size_t n = strlen(at);
+        keys[i].text = text[i];
+        keys[i].size = (uint32_t)thl_field_canonical(text[i], at, n);
+        at += n + 1;
+    }
+    e->keys = keys;
+    emit(e);
+}
+
+void
+thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+              va_list *args)
+{
+    struct thl_value values[PAIRS_MAX];
+    struct thl_emission e;
+    e.lg = lg;
+    e.level = level;
+    e.n = site->nfields;
+    e.site = thl_site_intern(site, word);
+    e.line = e.cut = 0;
+    e.flags = 0;
+    e.file = e.msg = "";
+    e.file_size = e.msg_size = 0;
+    e.keys = NULL;
+    e.values = values;
+    thl_field_fetch(values, thl_site_tags(site), e.n, args);
+    if (THL_LIKELY(e.site != THL_SITE_NONE))
+        emit(&e);
+    else
+        emit_inline_site(&e, site);
+}
+
+unsigned
+thl_emit_fetch(const struct thl_site_key **keys, struct thl_value *values, const thole_site_ *site,
+               uint64_t *word, va_list *args, uint32_t *id)
+{
+    *id = thl_site_intern(site, word);
+    const struct thl_site_text *text = thl_site_find(*id);
+    thl_field_fetch(values, thl_site_tags(site), site->nfields, args);
+    *keys = text ? text->key : NULL;
+    if (!text)
+        *id = 0;
+    return site->nfields;
+}
+
+/* ---- keys of their own ---- */
+
+/* Small enough for a signal handler's stack: only keys that must change are copied. */
+struct own_keys {
+    struct thl_site_key keys[THL_EMISSION_FIELDS];
+    struct thl_value values[THL_EMISSION_FIELDS];
+    char text[4 * (THL_FIELD_KEY_MAX + 16)];
+    size_t used;
+};
+
+static struct thl_site_key
+take_key(struct own_keys *to, const char *key, bool canonical)
+{
+    struct thl_site_key taken = {key ? key : "", key ? (uint32_t)strlen(key) : 0};
+    if (!canonical || thl_field_is_canonical(taken.text, taken.size))
+        return taken;
+    if (sizeof(to->text) - to->used < THL_FIELD_KEY_MAX + 16) /* five such keys in one record */
+        return (struct thl_site_key){"_", 1};
+    char *copy = to->text + to->used;
+    taken.size = (uint32_t)thl_field_canonical(copy, taken.text, taken.size);
+    taken.text = copy;
+    to->used += taken.size;
+    return taken;
+}
+
+static void
+take_fields(struct own_keys *to, const thole_field *fields, unsigned n, bool canonical)
+{
+    to->used = 0;
+    for (unsigned i = 0; i < n; i++) {
+        to->keys[i] = take_key(to, fields[i].key, canonical);
+        to->values[i] = thl_field_value(&fields[i]);
+    }
+}
+
+/* What is left out of a record with too many fields. */
+static uint32_t
+size_of_fields(const thole_field *fields, size_t n)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct thl_value value = thl_field_value(&fields[i]);
+        size += thl_field_tagged_size(fields[i].key ? strlen(fields[i].key) : 0, &value);
+    }
+    return size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+}
+
+void
+thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_size,
+                const thole_field *fields, size_t n)
+{
+    struct own_keys own_keys;
+    struct thl_emission e = {.lg = lg, .level = level, .file = "", .msg = msg};
+    e.msg_size = msg_size < THL_FIELD_VALUE_MAX ? msg_size : THL_FIELD_VALUE_MAX;
+    e.cut = (uint32_t)(msg_size - e.msg_size);
+    e.n = n < THL_EMISSION_FIELDS ? (unsigned)n : THL_EMISSION_FIELDS;
+    e.cut += size_of_fields(fields + e.n, n - e.n);
+    if (e.cut)
+        atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
+    take_fields(&own_keys, fields, e.n, true);
+    e.keys = own_keys.keys;
+    e.values = own_keys.values;
+    emit(&e);
+}
+
+void
+thl_emit_text(thole_logger lg, unsigned level, const char *text, size_t size, size_t kept)
+{
+    struct thl_emission e = {.lg = lg, .level = level, .file = "", .msg = text};
+    e.msg_size = size > kept ? thl_escape_cut(text, kept, kept) : size;
+    e.cut = (uint32_t)(size - e.msg_size);
+    if (e.cut)
+        atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
+    emit(&e);
+}
+
+size_t
+thl_emit_notice(void *to, size_t room, unsigned level, const char *msg, const thole_field *fields,
+                size_t n)
+{
+    struct own_keys own_keys;
+    struct thl_emission e = {.level = level, .file = "", .msg = msg, .flags = THL_RECORD_NOTICE};
+    e.msg_size = strlen(msg);
+    e.n = n < THL_EMISSION_FIELDS ? (unsigned)n : THL_EMISSION_FIELDS;
+    take_fields(&own_keys, fields, e.n, false);
+    e.keys = own_keys.keys;
+    e.values = own_keys.values;
+    e.ticks = thl_clock_ticks();
+    size_t size = thl_emission_fit(&e, 0);
+    if (size > room)
+        return 0;
+    thl_emission_put(to, &e, NULL);
+    return size;
+}

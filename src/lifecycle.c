@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* Start, stop, fork, exit, direct mode. */
+#include "lifecycle.h"
+
+#include "lifecycle_state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "compiler.h"
+#include "dispatch.h"
+#include "emit.h"
+#include "logger.h"
+#include "notice.h"
+#include "report.h"
+#include "settings.h"
+#include "site.h"
+#include "slab.h"
+#include "wipe.h"
+#include "writer.h"
+
+#define EXIT_MS 1000
+#define PARK_MS 100 /* how long fork waits for sinks to come out of their I/O */
+
+struct thl_life thl_life = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .shown = PTHREAD_MUTEX_INITIALIZER,
+    .arena = {.fd = -1},
+};
+
+/* Guarded by thl_life.lock. */
+static struct thl_settings settings;
+static bool was_started, limits_fixed;
+static struct thl_limits limits;
+static uint64_t epoch; /* of this process's queues */
+static unsigned char *direct_buffer;
+static size_t direct_size;
+static int64_t direct_last_ns;
+
+/* ---- fork ---- */
+
+static bool
+has_writer(void)
+{
+    return thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING;
+}
+
+/* A sink that forks is inside our locks already: the child process makes them anew in any case. */
+static void
+before_fork(void)
+{
+    if (thl_outbox_in_sink())
+        return;
+    pthread_mutex_lock(&thl_life.lock);
+    pthread_mutex_lock(&thl_life.shown);
+    thl_logger_before_fork();
+    if (has_writer())
+        thl_writer_before_fork();
+    struct timespec deadline = thl_clock_deadline(PARK_MS);
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_before_fork(thl_life.dispatch->outbox[i], &deadline);
+}
+
+static void
+after_fork_in_parent(void)
+{
+    if (thl_outbox_in_sink())
+        return;
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
+    if (has_writer())
+        thl_writer_after_fork(false);
+    thl_logger_after_fork(false);
+    pthread_mutex_unlock(&thl_life.shown);
+    pthread_mutex_unlock(&thl_life.lock);
+}
+
+static void
+clear_ledger(void)
+{
+    memset(&thl_emit_ledger, 0, sizeof(thl_emit_ledger));
+    atomic_store_explicit(&thl_dispatch_notices_made, 0, memory_order_relaxed);
+}
+
+/* This process is new: no threads, no queues, nothing pending, the same handles and descriptors. */
+static void
+become_child(void)
+{
+    pthread_mutex_init(&thl_life.lock, NULL);
+    pthread_mutex_init(&thl_life.shown, NULL);
+    thl_life_init_changed();
+    thl_logger_after_fork(true);
+    thl_site_after_fork();
+    thl_notice_after_fork();
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_after_fork(thl_life.dispatch->outbox[i], true);
+    thl_writer_after_fork(true);
+    if (thl_life.dispatch)
+        thl_dispatch_after_fork(thl_life.dispatch);
+    thl_arena_forget(&thl_life.arena);
+    clear_ledger();
+    epoch++;
+    if (thl_life_state() != THL_LIFE_UNCONFIGURED) /* not started, whatever the parent was */
+        thl_life_set_state(thl_life.dispatch ? THL_LIFE_DIRECT : THL_LIFE_UNCONFIGURED);
+}
+
+static void
+after_fork_in_child(void)
+{
+    become_child();
+    thl_wipe_known();
+}
+
+/* _Fork and raw clone run no handlers: the first call that looks does their work. */
+void
+thl_life_notice_fork(void)
+{
+    thl_wipe_look(become_child);
+}
+
+void
+thl_life_lock(void)
+{
+    thl_life_notice_fork();
+    pthread_mutex_lock(&thl_life.lock);
+}
+
+/* ---- configuration ---- */
+
+/* What every configuration needs, once in a process. */
+static int
+prepare_once(void)
+{
+    static bool done;
+    if (done)
+        return 0;
+    thl_clock_init();
+    thl_life_init_changed();
+    int rc = thl_wipe_map();
+    if (rc < 0)
+        return rc;
+    rc = thl_emit_init();
+    if (rc < 0)
+        return rc;
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    atexit(thl_life_at_exit);
+    done = true;
+    return 0;
+}
+
+static void
+apply_limits(const struct thl_limits *l)
+{
+    /* relaxed, all: bounds that are read one by one */
+    atomic_store_explicit(&thl_slab_counts.limit, l->children, memory_order_relaxed);
+    atomic_store_explicit(&thl_logger_counts.limit, l->loggers, memory_order_relaxed);
+    atomic_store_explicit(&thl_child_context_limit, l->context, memory_order_relaxed);
+    atomic_store_explicit(&thl_emit_queues.record_limit, l->record, memory_order_relaxed);
+    atomic_store_explicit(&thl_emit_queues.block_ms, l->block ? l->block_ms : 0,
+                          memory_order_relaxed);
+    limits = *l;
+}
+
+static int
+make_direct_buffer(void)
+{
+    size_t size = limits.record + 64;
+    if (direct_buffer && direct_size >= size)
+        return 0;
+    unsigned char *bigger = malloc(size);
+    if (!bigger)
+        return -ENOMEM;
+    free(direct_buffer);
+    direct_buffer = bigger;
+    direct_size = size;
+    return 0;
+}
+
+static void
+replace_dispatch(struct thl_dispatch *with)
+{
+    struct thl_dispatch *old = thl_life.dispatch;
+    pthread_mutex_lock(&thl_life.shown);
+    thl_life.dispatch = with;
+    pthread_mutex_unlock(&thl_life.shown);
+    thl_dispatch_retire(old);
+}
+
+/* Rules, limits and targets of `settings`, whose specs go to the dispatcher. */
+static int
+configure_locked(void)
+{
+    struct timespec deadline = thl_clock_deadline(EXIT_MS);
+    int rc = thl_logger_apply(&settings.rules, settings.otherwise);
+    if (rc < 0)
+        return rc;
+    apply_limits(&settings.limits);
+    rc = make_direct_buffer();
+    if (rc < 0 || (rc = thl_site_init(limits.sites)) < 0)
+        return rc;
+    thl_dispatch_close(thl_life.dispatch, &deadline); /* nothing, if it was stopped */
+    replace_dispatch(NULL);
+    struct thl_dispatch *made = malloc(sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    rc = thl_dispatch_init(made, &settings.specs, &settings.env, &limits, &settings.errors);
+    if (rc < 0)
+        free(made);
+    else
+        replace_dispatch(made);
+    return rc;
+}
+
+static int
+configure_direct_locked(void)
+{
+    int rc;
+    if (thl_life_state() != THL_LIFE_UNCONFIGURED)
+        return 0;
+    if ((rc = prepare_once()) < 0 || (rc = thl_settings_set_options(&settings, NULL)) < 0 ||
+        (rc = thl_settings_read(&settings)) < 0 || (rc = configure_locked()) < 0)
+        return rc;
+    thl_settings_report(&settings);
+    thl_life_set_state(THL_LIFE_DIRECT);
+    return 0;
+}
+
+void
+thl_lifecycle_configure(void)
+{
+    thl_life_notice_fork();
+    if (THL_LIKELY(thl_life_state() != THL_LIFE_UNCONFIGURED) || thl_outbox_in_sink())
+        return;
+    thl_life_lock();
+    configure_direct_locked();
+    pthread_mutex_unlock(&thl_life.lock);
+}
+
+/* ---- direct mode ---- */
+
+static void
+count_stopped(unsigned level)
+{
+    atomic_fetch_add_explicit(&thl_emit_ledger.stopped[level], 1, memory_order_relaxed);
+}
+
+/* A handler that logs while its own thread starts or stops thole must not wait for that thread's
+ * lock: only a process that was never started, or is in direct mode, takes it. */
+static void *
+direct_begin(unsigned level, size_t size, bool *again)
+{
+    thl_life_notice_fork();
+    enum thl_life_state state = thl_life_state();
+    *again = state == THL_LIFE_RUNNING; /* started after the caller looked */
+    if (*again)
+        return NULL;
+    /* a sink that logs, in direct mode, holds the lock itself */
+    if (thl_outbox_in_sink() || (state != THL_LIFE_UNCONFIGURED && state != THL_LIFE_DIRECT)) {
+        count_stopped(level);
+        return NULL;
+    }
+    thl_life_lock();
+    int rc = configure_direct_locked();
+    if (rc == 0 && thl_life_state() == THL_LIFE_DIRECT && size <= direct_size)
+        return direct_buffer;
+    *again = thl_life_state() == THL_LIFE_RUNNING;
+    pthread_mutex_unlock(&thl_life.lock);
+    if (!*again)
+        count_stopped(level);
+    return NULL;
+}
+
+static void
+direct_end(size_t size)
+{
+    struct thl_record *record = (struct thl_record *)(void *)direct_buffer;
+    thl_dispatch_record(thl_life.dispatch, record, size, &direct_last_ns);
+    atomic_fetch_add_explicit(&thl_emit_ledger.direct, 1, memory_order_relaxed);
+    if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed))
+        thl_dispatch_reopen_all(thl_life.dispatch);
+    thl_dispatch_release(thl_life.dispatch);
+    thl_dispatch_notices(thl_life.dispatch, false);
+    pthread_mutex_unlock(&thl_life.lock);
+}
+
+static void
+direct_cancel(void)
+{
+    pthread_mutex_unlock(&thl_life.lock);
+}
+
+const struct thl_emit_direct thl_emit_direct = {direct_begin, direct_end, direct_cancel};
+
+/* ---- start ---- */
+
+static int
+start_threads_locked(void)
+{
+    int rc = 0;
+    pthread_mutex_lock(&thl_life.shown);
+    if (!thl_life.arena.header)
+        rc = thl_arena_open(&thl_life.arena, settings.short_name, limits.queues, limits.queue);
+    pthread_mutex_unlock(&thl_life.shown);
+    if (rc < 0)
+        return rc;
+    thl_emit_queues.arena = &thl_life.arena;
+    thl_emit_queues.nrings = limits.queues;
+    for (size_t i = 0; rc == 0 && i < thl_life.dispatch->targets.n;
+         i++) /* the writer finds them running */
+        rc = thl_outbox_start(thl_life.dispatch->outbox[i]);
+    return rc < 0 ? rc : thl_writer_start(thl_life.dispatch);
+}
+
+static void
+open_gate_locked(void)
+{
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    if (epoch == 0)
+        epoch = 1;
+    limits_fixed = was_started = true;
+    atomic_store_explicit(&run->mapped, epoch, memory_order_release); /* pairs with leave_ring */
+    atomic_store_explicit(&run->epoch, epoch, memory_order_release);  /* pairs with emit */
+    thl_life_set_state(THL_LIFE_RUNNING); /* last: whoever sees it finds the gate open */
+}
+
+static int
+read_settings_locked(const struct thole_options *opt)
+{
+    int rc = 0;
+    if (opt || !was_started) /* NULL later on: the earlier start's options again */
+        rc = thl_settings_set_options(&settings, opt);
+    if (rc == 0)
+        rc = thl_settings_read(&settings);
+    if (rc == 0 && settings.strict && settings.errors.n > 0)
+        rc = -EINVAL;
+    if (rc == 0 && limits_fixed && thl_settings_limits_differ(&limits, &settings.limits))
+        rc = -EBUSY;
+    return rc;
+}
+
+static int
+start_locked(const struct thole_options *opt)
+{
+    int rc;
+    if (thl_life_state() == THL_LIFE_RUNNING)
+        return -EALREADY;
+    if (thl_life_state() == THL_LIFE_STOPPING)
+        return -EBUSY;
+    rc = prepare_once();
+    if (rc == 0)
+        rc = read_settings_locked(opt);
+    if (rc == 0)
+        rc = configure_locked();
+    if (rc == 0 && settings.strict && settings.errors.n > 0) /* two URIs of one target disagree */
+        rc = -EINVAL;
+    thl_settings_report(&settings);
+    if (rc == 0)
+        rc = start_threads_locked();
+    if (rc == 0) {
+        open_gate_locked();
+    } else { /* no thread and no descriptor stays behind */
+        struct timespec grace = thl_clock_deadline(PARK_MS);
+        thl_dispatch_close(thl_life.dispatch, &grace);
+    }
+    return rc;
+}
+
+static int
+start_or_keep_locked(const struct thole_options *opt)
+{
+    if (!opt || thl_life_state() == THL_LIFE_RUNNING)
+        return start_locked(opt);
+    struct thl_settings_texts before = thl_settings_take_texts(&settings);
+    int rc = start_locked(opt);
+    if (rc < 0)
+        thl_settings_put_texts_back(&settings, &before);
+    else
+        thl_settings_free_texts(&before);
+    return rc;
+}
+
+int
+thl_lifecycle_start(const struct thole_options *opt)
+{
+    if (opt && opt->size != sizeof(*opt))
+        return -EINVAL;
+    if (opt && opt->state)
+        return -ENOTSUP;
+    if (thl_outbox_in_sink())
+        return -EDEADLK;
+    thl_life_lock();
+    int rc = start_or_keep_locked(opt);
+    pthread_mutex_unlock(&thl_life.lock);
+    return rc;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the lifecycle share. */
+#ifndef THL_LIFECYCLE_STATE_H
+#define THL_LIFECYCLE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "dispatch.h"
+
+/* STOPPING: a thread is in thole_stop and holds no lock while it waits; nobody else starts or
+ * stops. */
+enum thl_life_state {
+    THL_LIFE_UNCONFIGURED,
+    THL_LIFE_DIRECT,
+    THL_LIFE_RUNNING,
+    THL_LIFE_STOPPING,
+    THL_LIFE_STOPPED
+};
+
+struct thl_life {
+    pthread_mutex_t lock; /* starting, stopping, configuring; in direct mode each record */
+
+    /* Held, inside `lock`, only while `dispatch` and `arena` change: what a snapshot may wait for.
+     */
+    pthread_mutex_t shown;
+    pthread_cond_t changed; /* the state, away from STOPPING; see thl_life_init_changed */
+    _Atomic enum thl_life_state state; /* written under the lock, read anywhere */
+    struct thl_dispatch *dispatch;     /* one at a time; NULL before the first configuration */
+    struct thl_arena arena;
+};
+extern struct thl_life thl_life;
+
+static inline enum thl_life_state
+thl_life_state(void)
+{
+    return atomic_load_explicit(&thl_life.state, memory_order_acquire); /* pairs with set_state */
+}
+
+static inline void
+thl_life_set_state(enum thl_life_state state)
+{
+    atomic_store_explicit(&thl_life.state, state, memory_order_release); /* pairs with state */
+}
+
+/* Does a child process's work when nobody has done it yet. */
+void thl_life_notice_fork(void);
+
+/* The lock, in whatever process this is. */
+void thl_life_lock(void);
+
+/* `changed` waits on CLOCK_MONOTONIC; before the first start and in a child process. */
+void thl_life_init_changed(void);
+
+/* exit() drains for at most a second. */
+void thl_life_at_exit(void);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* Flush, stop, exit, and the snapshot. */
+#include <errno.h>
+#include <string.h>
+
+#include "lifecycle.h"
+#include "lifecycle_state.h"
+#include "notice.h"
+#include "outbox.h"
+#include "report.h"
+#include "slab.h"
+#include "writer.h"
+
+#define EXIT_MS 1000
+#define GRACE_MS 100 /* of a stop's time: for sinks to see the end */
+
+/* In direct mode a record is with its sink when its call returns, unless the sink was in trouble.
+ */
+static int
+flush_direct(void)
+{
+    int rc = 0;
+    thl_life_lock();
+    if (thl_life_state() == THL_LIFE_DIRECT) {
+        thl_dispatch_notices(thl_life.dispatch, false);
+        thl_dispatch_release(thl_life.dispatch);
+        rc = thl_dispatch_has_pending(thl_life.dispatch) ? -ETIMEDOUT : 0;
+    }
+    pthread_mutex_unlock(&thl_life.lock);
+    return rc;
+}
+
+/* The dispatcher, kept from being freed until give_back. */
+static struct thl_dispatch *
+borrow_dispatch(void)
+{
+    pthread_mutex_lock(&thl_life.shown);
+    struct thl_dispatch *d = thl_life.dispatch;
+    if (d)
+        atomic_fetch_add_explicit(&d->users, 1, memory_order_relaxed); /* under the lock */
+    pthread_mutex_unlock(&thl_life.shown);
+    return d;
+}
+
+static void
+give_back(struct thl_dispatch *d)
+{
+    if (d)
+        atomic_fetch_sub_explicit(&d->users, 1, memory_order_release); /* pairs with retire */
+}
+
+int
+thl_lifecycle_flush(int timeout_ms)
+{
+    struct timespec deadline = thl_clock_deadline(timeout_ms);
+    if (thl_outbox_in_sink())
+        return -EDEADLK;
+    thl_life_notice_fork();
+    if (thl_life_state() != THL_LIFE_RUNNING)
+        return flush_direct();
+    struct thl_dispatch *d = borrow_dispatch();
+    int rc = thl_writer_flush(&deadline);
+    int written = thl_dispatch_flush(d, &deadline, true);
+    give_back(d);
+    return rc < 0 ? rc : written;
+}
+
+/* "report leaks": children alive at the end, named by the call sites that made them. */
+static void
+report_children(void)
+{
+    char holders[400];
+    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    if (live == 0)
+        return;
+    thl_notice_holders(holders, sizeof(holders));
+    thl_notice_children_left(live, holders);
+}
+
+void
+thl_life_init_changed(void)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&thl_life.changed, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* Until `soft` for what can still be written; the rest for sinks to see the end. No lock is held:
+ * the daemon may fork, log and exit meanwhile. */
+static int
+stop_running(const struct timespec *soft, const struct timespec *deadline)
+{
+    report_children();
+    int rc = thl_writer_stop(soft);
+    if (thl_dispatch_flush(thl_life.dispatch, soft, false) < 0)
+        rc = -ETIMEDOUT;
+    int closed = thl_dispatch_close(thl_life.dispatch, deadline);
+    return rc < 0 ? rc : closed;
+}
+
+static int
+await_stopped_locked(const struct timespec *deadline)
+{
+    int rc = 0;
+    while (rc == 0 && thl_life_state() == THL_LIFE_STOPPING)
+        rc = pthread_cond_timedwait(&thl_life.changed, &thl_life.lock, deadline);
+    return rc == 0 ? 0 : -ETIMEDOUT;
+}
+
+static int
+stop_direct_locked(const struct timespec *deadline)
+{
+    report_children();
+    thl_dispatch_notices(thl_life.dispatch, true);
+    int rc = thl_dispatch_close(thl_life.dispatch, deadline);
+    thl_life_set_state(THL_LIFE_STOPPED);
+    return rc;
+}
+
+int
+thl_lifecycle_stop(int timeout_ms)
+{
+    int grace_ms = timeout_ms < 4 * GRACE_MS ? timeout_ms / 4 : GRACE_MS, rc = 0;
+    struct timespec deadline = thl_clock_deadline(timeout_ms);
+    struct timespec soft = thl_clock_deadline(timeout_ms < 0 ? -1 : timeout_ms - grace_ms);
+    if (thl_outbox_in_sink())
+        return -EDEADLK;
+    thl_life_lock();
+    if (thl_life_state() == THL_LIFE_RUNNING) {
+        thl_life_set_state(THL_LIFE_STOPPING);
+        pthread_mutex_unlock(&thl_life.lock);
+        rc = stop_running(&soft, &deadline);
+        thl_life_lock();
+        thl_life_set_state(THL_LIFE_STOPPED);
+        pthread_cond_broadcast(&thl_life.changed);
+    } else if (thl_life_state() == THL_LIFE_STOPPING) {
+        rc = await_stopped_locked(&deadline);
+    } else if (thl_life_state() == THL_LIFE_DIRECT) {
+        rc = stop_direct_locked(&deadline);
+    }
+    pthread_mutex_unlock(&thl_life.lock);
+    return rc;
+}
+
+void
+thl_life_at_exit(void)
+{
+    if (thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING)
+        thl_lifecycle_stop(EXIT_MS);
+    else if (thl_life_state() == THL_LIFE_DIRECT)
+        flush_direct();
+}
+
+/* ---- the rest ---- */
+
+void
+thl_lifecycle_stats(struct thole_stats *out)
+{
+    struct thole_stats s;
+    size_t size = out->size < sizeof(s) ? out->size : sizeof(s);
+    memset(&s, 0, sizeof(s));
+    thl_life_notice_fork();
+    pthread_mutex_lock(&thl_life.shown);
+    thl_report_process(&s, thl_life.arena.header ? &thl_life.arena : NULL);
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_stats(thl_life.dispatch->outbox[i], &s.sink[s.nsinks++]);
+    pthread_mutex_unlock(&thl_life.shown);
+    s.size = out->size;
+    memcpy(out, &s, size);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Named loggers: interned dotted names, bounded, with a level each from one list of rules.
+ *
+ * Number 0 is the root, whose name is empty. A number is given once and for ever, so names, numbers
+ * and handles need no counts. Reading is lock-free: a name is complete before its number enters the
+ * table with release; that pairs with the acquire of every look-up. Making a name, and changing
+ * rules, takes one lock that no I/O holds.
+ */
+#ifndef THL_LOGGER_H
+#define THL_LOGGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <thole/thole.h>
+
+#include "config.h"
+
+#define THL_LOGGER_MAX 4096u
+#define THL_LOGGER_UNKNOWN 15u /* no rules yet: ask the configuration */
+
+struct thl_logger_counts {
+    _Atomic uint32_t limit; /* loggers=; the root does not count */
+    _Atomic uint32_t n;     /* the root included */
+    _Atomic uint64_t refused;
+};
+extern struct thl_logger_counts thl_logger_counts;
+
+/* The number of `name`, or of its nearest existing ancestor when *refused. */
+unsigned thl_logger_get(const char *name, bool *refused);
+
+/* "" for the root and for numbers never given. A constant once given. */
+const char *thl_logger_name(unsigned number, size_t *size);
+
+/* A logger that exists: `number` itself, or the root. */
+static inline unsigned
+thl_logger_known(unsigned number)
+{
+    return number < atomic_load_explicit(&thl_logger_counts.n, memory_order_acquire) ? number : 0;
+}
+
+/* The lowest level that the logger lets pass, or THL_LOGGER_UNKNOWN. */
+unsigned thl_logger_threshold(unsigned number);
+
+/* The lowest level of thole's own notices: only a rule that names `thole` raises it. */
+unsigned thl_logger_notice_threshold(void);
+
+/* The configuration's rules (options and environment) and what holds without any. 0 or -ENOMEM. */
+int thl_logger_apply(const struct thl_rules *rules, enum thole_level otherwise);
+
+/* The rules of thole_configure(): replaces the previous ones. 0 or -ENOMEM. */
+int thl_logger_configure(const struct thl_rules *rules);
+
+/* thole_set_level() of a named logger: a run-time rule for its name. 0 or -ENOMEM. */
+int thl_logger_set_level(unsigned number, enum thole_level level);
+
+/* Opens the gate of a child to its own level or its logger's, also while rules change. */
+void thl_logger_open_gate(thole_logger child);
+
+/* Around fork: nobody is making a name while it happens. */
+void thl_logger_before_fork(void);
+void thl_logger_after_fork(bool in_child);
+
+#endif

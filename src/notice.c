@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Bounds that were hit and errors of the configuration, until they can be said. */
+#include "notice.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "emit.h"
+#include "logger.h"
+#include "site.h"
+#include "slab.h"
+
+#define INTERVAL_MS 60000
+#define CONFIG_ERRORS 32
+#define HOLDERS 256 /* call sites counted for the list of holders */
+
+enum { CHILD = 1, LOGGER = 2, CONFIG = 4, LEFT = 8 };
+
+/* Bits of what is pending: set by anyone, cleared by the drain. What belongs to a bit is read under
+ * a lock or is a single word. */
+static _Atomic uint32_t pending;
+
+static _Atomic uint32_t child_site; /* the call site refused last */
+
+/* The name refused last; `taken` is a lock that is tried, never waited for. */
+static struct {
+    _Atomic uint32_t taken;
+    char src[96];
+} logger_refused;
+
+static struct {
+    pthread_mutex_t lock;
+    size_t n;
+    char text[CONFIG_ERRORS][400];
+} config = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Children left at the end; written by whoever stops, read by the drain that follows. */
+static struct {
+    _Atomic uint64_t live;
+    char holders[400];
+} left;
+
+/* The drain's own. */
+static int64_t child_said_ms, logger_said_ms;
+static uint64_t child_said, logger_said;
+
+static const char *
+base_name(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    return slash ? slash + 1 : file;
+}
+
+/* seq_cst, and before the bell: a writer that is about to sleep sees the bit or hears the bell. */
+static void
+note(uint32_t bit)
+{
+    if (atomic_fetch_or_explicit(&pending, bit, memory_order_seq_cst) != bit)
+        thl_emit_wake();
+}
+
+void
+thl_notice_child_refused(uint32_t site)
+{
+    atomic_store_explicit(&child_site, site, memory_order_relaxed);
+    note(CHILD);
+}
+
+void
+thl_notice_logger_refused(const char *file, unsigned line)
+{
+    uint32_t free = 0;
+    if (atomic_compare_exchange_strong_explicit(&logger_refused.taken, &free, 1,
+                                                memory_order_acquire, memory_order_relaxed)) {
+        snprintf(logger_refused.src, sizeof(logger_refused.src), "%s:%u",
+                 file ? base_name(file) : "?", line);
+        atomic_store_explicit(&logger_refused.taken, 0, memory_order_release); /* pairs with it */
+    }
+    note(LOGGER);
+}
+
+void
+thl_notice_config_error(const char *text)
+{
+    size_t n = strcspn(text, "\n");
+    pthread_mutex_lock(&config.lock);
+    if (config.n < CONFIG_ERRORS) {
+        snprintf(config.text[config.n], sizeof(config.text[0]), "%.*s", (int)n, text);
+        config.n++;
+    }
+    pthread_mutex_unlock(&config.lock);
+    note(CONFIG);
+}
+
+void
+thl_notice_children_left(uint64_t live, const char *holders)
+{
+    snprintf(left.holders, sizeof(left.holders), "%s", holders);
+    atomic_store_explicit(&left.live, live, memory_order_release); /* pairs with say_left */
+    note(LEFT);
+}
+
+void
+thl_notice_after_fork(void)
+{
+    pthread_mutex_init(&config.lock, NULL);
+    config.n = 0;
+    atomic_store_explicit(&logger_refused.taken, 0, memory_order_relaxed); /* alone here */
+    atomic_store_explicit(&pending, 0, memory_order_relaxed);              /* as above */
+}
+
+bool
+thl_notice_pending(void)
+{
+    return atomic_load_explicit(&pending, memory_order_seq_cst) != 0; /* pairs with note */
+}
+
+const char *
+thl_notice_src(char *out, size_t size, uint32_t site)
+{
+    const struct thl_site_text *text = thl_site_find(site);
+    if (text)
+        snprintf(out, size, "%s:%u", base_name(text->file), text->line);
+    else
+        snprintf(out, size, "?");
+    return out;
+}
+
+/* ---- who holds the children ---- */
+
+struct holders {
+    uint32_t site[HOLDERS], count[HOLDERS];
+};
+
+static void
+count_holder(void *arg, thole_logger child, struct thl_slot *slot)
+{
+    struct holders *h = arg;
+    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
+    (void)child;
+    for (uint32_t i = 0; i < HOLDERS; i++) {
+        uint32_t at = (site + i) % HOLDERS;
+        if (h->count[at] != 0 && h->site[at] != site)
+            continue;
+        h->site[at] = site;
+        h->count[at]++;
+        return;
+    }
+}
+
+void
+thl_notice_holders(char *out, size_t size)
+{
+    struct holders h = {{0}, {0}};
+    char src[96];
+    size_t used = 0;
+    out[0] = '\0';
+    thl_slab_each(count_holder, &h);
+    for (int listed = 0; listed < 3; listed++) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i < HOLDERS; i++)
+            if (h.count[i] > h.count[best])
+                best = i;
+        if (h.count[best] == 0)
+            return;
+        int n = snprintf(out + used, size - used, "%s%s %u", listed ? ", " : "",
+                         thl_notice_src(src, sizeof(src), h.site[best]), h.count[best]);
+        if (n < 0 || (size_t)n >= size - used)
+            return;
+        used += (size_t)n;
+        h.count[best] = 0;
+    }
+}
+
+/* ---- the drain ---- */
+
+static thole_field
+field_uint(const char *key, uint64_t u)
+{
+    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
+}
+
+static thole_field
+field_text(const char *key, const char *text)
+{
+    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
+}
+
+/* True at the first time and then once a minute. */
+static bool
+is_due(int64_t *said_ms)
+{
+    int64_t now = thl_clock_mono_ms();
+    if (*said_ms && now - *said_ms < INTERVAL_MS)
+        return false;
+    *said_ms = now;
+    return true;
+}
+
+static void
+say_child(thl_notice_fn fn, void *arg)
+{
+    char src[96], holders[400];
+    uint64_t refused = atomic_load_explicit(&thl_slab_counts.refused, memory_order_relaxed);
+    if (refused == child_said || !is_due(&child_said_ms))
+        return;
+    thl_notice_src(src, sizeof(src), atomic_load_explicit(&child_site, memory_order_relaxed));
+    thl_notice_holders(holders, sizeof(holders));
+    thole_field fields[] = {
+        field_uint("limit", atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),
+        field_text("src", src),
+        field_uint("refused", refused - child_said),
+        field_text("holders", holders),
+        field_text("hint", "give each child back with thole_unref, or raise children="),
+    };
+    child_said = refused;
+    fn(arg, &(struct thl_notice){THOLE_WARN, "child limit reached", fields, 5, false});
+}
+
+static void
+say_logger(thl_notice_fn fn, void *arg)
+{
+    char src[96] = "?";
+    uint32_t free = 0;
+    uint64_t refused = atomic_load_explicit(&thl_logger_counts.refused, memory_order_relaxed);
+    if (refused == logger_said || !is_due(&logger_said_ms))
+        return;
+    if (atomic_compare_exchange_strong_explicit(&logger_refused.taken, &free, 1,
+                                                memory_order_acquire, memory_order_relaxed)) {
+        memcpy(src, logger_refused.src, sizeof(src));
+        atomic_store_explicit(&logger_refused.taken, 0, memory_order_release); /* pairs with it */
+    }
+    thole_field fields[] = {
+        field_uint("limit", atomic_load_explicit(&thl_logger_counts.limit, memory_order_relaxed)),
+        field_text("src", src),
+        field_uint("refused", refused - logger_said),
+        field_text("hint", "names are for the parts of a program: use thole_child for each "
+                           "connection, or raise loggers="),
+    };
+    logger_said = refused;
+    fn(arg, &(struct thl_notice){THOLE_WARN, "logger limit reached", fields, 4, false});
+}
+
+static void
+say_config(thl_notice_fn fn, void *arg)
+{
+    char text[sizeof(config.text[0])];
+    for (size_t i = 0;; i++) {
+        pthread_mutex_lock(&config.lock);
+        bool more = i < config.n;
+        if (more)
+            memcpy(text, config.text[i], sizeof(text));
+        else
+            config.n = 0;
+        pthread_mutex_unlock(&config.lock);
+        if (!more)
+            return;
+        thole_field fields[] = {field_text("error", text)};
+        fn(arg, &(struct thl_notice){THOLE_WARN, "config error", fields, 1, true});
+    }
+}
+
+static void
+say_left(thl_notice_fn fn, void *arg)
+{
+    thole_field fields[] = {
+        field_uint("count", atomic_load_explicit(&left.live, memory_order_acquire)),
+        field_text("holders", left.holders),
+    };
+    fn(arg, &(struct thl_notice){THOLE_WARN, "children left at stop", fields, 2, false});
+}
+
+void
+thl_notice_drain(thl_notice_fn fn, void *arg)
+{
+    uint32_t bits = atomic_exchange_explicit(&pending, 0, memory_order_relaxed);
+    if (bits & CHILD)
+        say_child(fn, arg);
+    if (bits & LOGGER)
+        say_logger(fn, arg);
+    if (bits & CONFIG)
+        say_config(fn, arg);
+    if (bits & LEFT)
+        say_left(fn, arg);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What thole itself has to say, kept until whoever writes can say it.
+ *
+ * Any thread notes that something happened (a counter and a call site, no lock, async-signal-safe);
+ * the writer, or in direct mode the logging thread, asks what is due and writes ordinary records of
+ * the logger `thole`. Bounds are warned about at once and then once a minute while they are hit.
+ */
+#ifndef THL_NOTICE_H
+#define THL_NOTICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <thole/thole.h>
+
+/* A finished notice: message and fields are borrowed until the call returns. `elsewhere`: stderr
+ * has had it already. */
+struct thl_notice {
+    enum thole_level level;
+    const char *msg;
+    const thole_field *fields;
+    size_t n;
+    bool elsewhere;
+};
+typedef void (*thl_notice_fn)(void *arg, const struct thl_notice *notice);
+
+/* A child was refused at a call site (0: not known), a name at file:line. */
+void thl_notice_child_refused(uint32_t site);
+void thl_notice_logger_refused(const char *file, unsigned line);
+
+/* A configuration error, its first line; at most 32 are kept. Not async-signal-safe. */
+void thl_notice_config_error(const char *text);
+
+/* Children that are alive at the end, and who holds them. Said once. */
+void thl_notice_children_left(uint64_t live, const char *holders);
+
+/* In the child process: what the parent had to say is the parent's. */
+void thl_notice_after_fork(void);
+
+/* Whether thl_notice_drain() may have something to hand out. */
+bool thl_notice_pending(void);
+
+/* Hands out what is due. One caller at a time. */
+void thl_notice_drain(thl_notice_fn fn, void *arg);
+
+/* "conn.c:12" of a call site, or "?". Returns `out`. */
+const char *thl_notice_src(char *out, size_t size, uint32_t site);
+
+/* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5". */
+void thl_notice_holders(char *out, size_t size);
+
+#endif

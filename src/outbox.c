@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* An outbox: its life, its ledger, and the dispatcher's side of the queue. */
+#include "outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "outbox_state.h"
+
+/* ---- life ---- */
+
+static bool
+init_batch(struct thl_batch *b, size_t capacity, size_t max_records)
+{
+    void *p = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    size_t records = max_records * sizeof(*b->record);
+    void *r = mmap(NULL, records, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    b->bytes = p == MAP_FAILED ? NULL : p;
+    b->record = r == MAP_FAILED ? NULL : r;
+    return b->bytes && b->record;
+}
+
+static void
+fini_batch(struct thl_batch *b, size_t capacity, size_t max_records)
+{
+    if (b->bytes)
+        munmap(b->bytes, capacity);
+    if (b->record)
+        munmap(b->record, max_records * sizeof(*b->record));
+}
+
+void
+thl_outbox_init_sync(struct thl_outbox *o)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&o->lock, NULL);
+    pthread_cond_init(&o->work, &attr);
+    pthread_cond_init(&o->done, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct thl_outbox *
+thl_outbox_new(const struct thl_target *target, size_t capacity)
+{
+    struct thl_outbox *o = calloc(1, sizeof(*o));
+    if (!o)
+        return NULL;
+    o->target = target;
+    o->capacity = capacity;
+    o->max_records = capacity / THL_OUTBOX_RECORD_BYTES;
+    thl_outbox_init_sync(o);
+    if (init_batch(&o->fill, capacity, o->max_records) &&
+        init_batch(&o->drain, capacity, o->max_records))
+        return o;
+    thl_outbox_free(o);
+    return NULL;
+}
+
+void
+thl_outbox_free(struct thl_outbox *o)
+{
+    if (!o)
+        return;
+    fini_batch(&o->fill, o->capacity, o->max_records);
+    fini_batch(&o->drain, o->capacity, o->max_records);
+    pthread_mutex_destroy(&o->lock);
+    pthread_cond_destroy(&o->work);
+    pthread_cond_destroy(&o->done);
+    free(o);
+}
+
+const struct thl_target *
+thl_outbox_target(const struct thl_outbox *o)
+{
+    return o->target;
+}
+
+bool
+thl_outbox_has_thread(const struct thl_outbox *o)
+{
+    return o->has_thread;
+}
+
+/* ---- ledger, with the lock ---- */
+
+uint64_t
+thl_outbox_pending_locked(const struct thl_outbox *o)
+{
+    return o->fill.n + (o->drain.n - o->drain.next);
+}
+
+void
+thl_outbox_book_drop_locked(struct thl_outbox *o, enum thole_cause cause)
+{
+    o->dropped++;
+    o->cause[cause]++;
+}
+
+void
+thl_outbox_count_drop_locked(struct thl_outbox *o, enum thole_level level, enum thole_cause cause)
+{
+    if (o->unsaid_since_ns == 0)
+        o->unsaid_since_ns = thl_clock_unix_ns();
+    thl_outbox_book_drop_locked(o, cause);
+    o->unsaid[cause][level]++;
+}
+
+void
+thl_outbox_drop_batch_locked(struct thl_outbox *o, struct thl_batch *b, enum thole_cause cause)
+{
+    for (; b->next < b->n; b->next++)
+        thl_outbox_count_drop_locked(o, b->record[b->next].level, cause);
+    b->n = b->next = b->size = 0;
+}
+
+void
+thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out)
+{
+    memset(out, 0, sizeof(*out));
+    memcpy(out->name, o->target->name, sizeof(out->name));
+    pthread_mutex_lock(&o->lock);
+    out->offered = o->offered;
+    out->written = o->written;
+    out->dropped = o->dropped;
+    out->suppressed = o->suppressed;
+    out->pending = thl_outbox_pending_locked(o);
+    memcpy(out->cause, o->cause, sizeof(o->cause));
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- the dispatcher's side ---- */
+
+void
+thl_outbox_hold(struct thl_outbox *o)
+{
+    if (o->held)
+        return;
+    pthread_mutex_lock(&o->lock);
+    o->held = true;
+}
+
+void
+thl_outbox_release(struct thl_outbox *o)
+{
+    if (!o->held)
+        return;
+    o->held = false;
+    if (o->has_thread && o->fill.n > 0)
+        pthread_cond_signal(&o->work);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static bool
+has_room_locked(const struct thl_outbox *o, size_t size, enum thole_level level)
+{
+    size_t bytes = o->capacity, records = o->max_records;
+    if (level < THOLE_WARN) {
+        bytes -= bytes / 8;
+        records -= records / 8;
+    }
+    return o->fill.size + size <= bytes && o->fill.n < records;
+}
+
+enum thl_outbox_put
+thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level,
+               unsigned how)
+{
+    bool line = (o->target->spec->ops->flags & THOLE_SINK_LINES) != 0;
+    struct thl_batch *b = &o->fill;
+    thl_outbox_hold(o);
+    if (!has_room_locked(o, size + line, level)) {
+        if ((how & THL_OUTBOX_MAY_WAIT) && !o->trouble && !o->stalled)
+            return THL_OUTBOX_WAIT;
+        o->offered++;
+        if (how & THL_OUTBOX_QUIET)
+            thl_outbox_book_drop_locked(o, o->trouble ? thl_outbox_cause_of(o->error)
+                                                      : THOLE_OUTBOX_FULL);
+        else
+            thl_outbox_count_drop_locked(
+                o, level, o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL);
+        return THL_OUTBOX_DROPPED;
+    }
+    char *to = b->bytes + b->size;
+    memcpy(to, bytes, size);
+    if (line)
+        to[size++] = '\n';
+    b->record[b->n++] = (struct thole_sink_record){to, size, level};
+    b->size += size;
+    if (b->touched < b->size)
+        b->touched = b->size;
+    o->offered++;
+    return THL_OUTBOX_PUT;
+}
+
+void
+thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause)
+{
+    thl_outbox_hold(o);
+    o->offered++;
+    thl_outbox_count_drop_locked(o, level, cause);
+}
+
+void
+thl_outbox_wait(struct thl_outbox *o, const struct timespec *deadline)
+{
+    int rc = 0;
+    pthread_mutex_lock(&o->lock);
+    size_t before = o->fill.n;
+    pthread_cond_signal(&o->work);
+    while (rc == 0 && o->fill.n >= before && !o->trouble)
+        rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
+    pthread_mutex_unlock(&o->lock);
+}
+
+void
+thl_outbox_give_up(struct thl_outbox *o)
+{
+    thl_outbox_hold(o);
+    o->stalled = true;
+}
+
+bool
+thl_outbox_is_waiting(struct thl_outbox *o)
+{
+    thl_outbox_hold(o);
+    return (o->unsaid_since_ns != 0 && !o->trouble) ||
+           (!o->has_thread && thl_outbox_pending_locked(o) > 0);
+}
+
+bool
+thl_outbox_in_trouble(struct thl_outbox *o)
+{
+    thl_outbox_hold(o);
+    return o->trouble;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One target's queue of finished bytes, its health, its ledger, and, when it may block, its thread.
+ * Written once for all sinks: a sink only writes and returns errors.
+ *
+ *   dispatcher ──put──▶ [ fill ]  ──swap──▶ [ drain ] ──ops->write──▶ target
+ *
+ * Who owns what. `fill` and everything marked (lock) belongs to whoever holds the lock; no I/O is
+ * ever done under it. `drain` and the sink's state belong to the serving thread: the target's own,
+ * or, for a sink that never blocks and in direct mode, the dispatching thread. The dispatcher takes
+ * the lock at its first put and keeps it until thl_outbox_release, for a handful of records.
+ *
+ * Ledger (lock): offered = written + dropped + suppressed + pending, where pending is counted from
+ * fill and drain. Every change of both sides is made in one critical section, so the identity holds
+ * in every snapshot.
+ *
+ * Trouble. EAGAIN keeps the records and tries again soon; EMSGSIZE drops the one record; any other
+ * error keeps the records and tries again after 100 ms, then twice that, up to a second. While
+ * there is trouble the queue absorbs; when it is full, new records are dropped, with the trouble as
+ * the cause (outbox_full when there is none). The last eighth is kept for warn and above. A target
+ * that cannot open hands its records to stderr.
+ */
+#ifndef THL_OUTBOX_H
+#define THL_OUTBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <thole/thole.h>
+#include <time.h>
+
+#include "level.h"
+#include "target.h"
+
+#define THL_CAUSES (THOLE_STOPPED + 1)
+
+struct thl_outbox;
+
+/* What the writer should say about a target. */
+struct thl_outbox_news {
+    bool down, recovered;
+    int error;         /* of down: errno */
+    int64_t outage_ms; /* of recovered */
+    uint64_t count;    /* drops of one cause not announced yet; 0: none */
+    enum thole_cause cause;
+    uint64_t level[THL_LEVELS]; /* of count */
+    int64_t since_ns;
+};
+
+/* A queue of `capacity` bytes twice; opens nothing yet. NULL without memory. `target` must outlive
+ * it. */
+struct thl_outbox *thl_outbox_new(const struct thl_target *target, size_t capacity);
+
+/* Tries to open the target now; 0 or a negative errno (it will be tried again by itself). */
+int thl_outbox_open(struct thl_outbox *o);
+
+/* Starts the thread of a target that may block. 0 or a negative errno. */
+int thl_outbox_start(struct thl_outbox *o);
+
+/* ---- the dispatcher's ---- */
+
+/* THL_OUTBOX_MAY_WAIT: a full queue of a healthy target is left uncounted and THL_OUTBOX_WAIT
+ * returned: call thl_outbox_wait, then put again. THL_OUTBOX_QUIET: the record is a notice, whose
+ * own loss is counted but not announced, or announcements would beget announcements. */
+enum { THL_OUTBOX_MAY_WAIT = 1, THL_OUTBOX_QUIET = 2 };
+
+/* Queues one record. */
+enum thl_outbox_put { THL_OUTBOX_PUT, THL_OUTBOX_DROPPED, THL_OUTBOX_WAIT };
+enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size,
+                                   enum thole_level level, unsigned how);
+
+/* Counts a record that was offered and can never be written. */
+void thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause);
+
+/* Lets the lock go and wakes the target's thread. */
+void thl_outbox_release(struct thl_outbox *o);
+
+/* Waits until something moves, at most until `deadline` (CLOCK_MONOTONIC). Not holding any outbox.
+ */
+void thl_outbox_wait(struct thl_outbox *o, const struct timespec *deadline);
+
+/* Writes what is queued, in the calling thread, until done or in trouble: for targets without a
+ * thread. */
+void thl_outbox_serve(struct thl_outbox *o);
+bool thl_outbox_has_thread(const struct thl_outbox *o);
+
+/* The wait was in vain: nobody waits for this target again before it moves. */
+void thl_outbox_give_up(struct thl_outbox *o);
+
+/* What there is to say; false when nothing. Announces drops at most once a second, and not while
+ * the target is in trouble, unless it is the last time. */
+bool thl_outbox_news(struct thl_outbox *o, struct thl_outbox_news *news, bool last);
+
+/* Whether drops wait to be announced, or (without a thread) records for another try. */
+bool thl_outbox_is_waiting(struct thl_outbox *o);
+
+/* Whether the target is in trouble. */
+bool thl_outbox_in_trouble(struct thl_outbox *o);
+
+const struct thl_target *thl_outbox_target(const struct thl_outbox *o);
+
+/* ---- anyone's ---- */
+
+/* Waits until everything offered before the call is written or dropped: 0, or -ETIMEDOUT. */
+int thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline);
+
+/* The sink opens its files anew before its next batch. Async-signal-safe. */
+void thl_outbox_reopen(struct thl_outbox *o);
+
+void thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out);
+
+/* Ends the thread and closes the sink. When it hangs past the deadline it is left to itself, what
+ * it had is counted as dropped (stopped), and -ETIMEDOUT returned. The ledger stays readable. */
+int thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline);
+
+/* Whether its thread was left to itself and has not come back: then nothing of it may be freed. */
+bool thl_outbox_hangs(struct thl_outbox *o);
+
+/* Frees a stopped outbox. NULL is allowed. */
+void thl_outbox_free(struct thl_outbox *o);
+
+/* Around fork: no sink is inside its I/O while it happens, if that can be had within 100 ms; the
+ * child process gets an empty outbox without a thread. */
+void thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline);
+void thl_outbox_after_fork(struct thl_outbox *o, bool in_child);
+
+/* Whether the calling thread is inside a sink. */
+bool thl_outbox_in_sink(void);
+
+/* "would_block" .. : the word of a cause in notices. */
+const char *thl_outbox_cause_word(enum thole_cause cause);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* An outbox's health: causes, back-off, and what there is to say about it. */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "emit.h"
+#include "outbox_state.h"
+
+#define BACKOFF_FIRST_MS 100
+#define BACKOFF_MAX_MS 1000
+#define BLOCKED_RETRY_MS 5
+#define BLOCKED_SAY_MS 1000 /* a target that blocks for so long is called down */
+#define SAY_EVERY_MS 1000
+
+/* ---- words ---- */
+
+const char *
+thl_outbox_cause_word(enum thole_cause cause)
+{
+    static const char *const words[THL_CAUSES] = {
+        [THOLE_QUEUE_FULL] = "queue_full",   [THOLE_OUTBOX_FULL] = "outbox_full",
+        [THOLE_WOULD_BLOCK] = "would_block", [THOLE_REFUSED] = "refused",
+        [THOLE_TOO_BIG] = "too_big",         [THOLE_NO_SPACE] = "no_space",
+        [THOLE_IO_ERROR] = "io_error",       [THOLE_DOWN] = "down",
+        [THOLE_STOPPED] = "stopped",
+    };
+    return words[cause];
+}
+
+enum thole_cause
+thl_outbox_cause_of(int error)
+{
+    switch (error) {
+    case EAGAIN:
+    case ENOBUFS:
+        return THOLE_WOULD_BLOCK;
+    case ECONNREFUSED:
+        return THOLE_REFUSED;
+    case EMSGSIZE:
+        return THOLE_TOO_BIG;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return THOLE_NO_SPACE;
+    case EIO:
+    case EROFS:
+    case EBADF:
+        return THOLE_IO_ERROR;
+    default:
+        return THOLE_DOWN;
+    }
+}
+
+/* ---- health, with the lock ---- */
+
+/* 25 % either way, so that many processes do not try at the same instant. */
+static int
+jitter(int ms)
+{
+    static _Atomic uint32_t seed = 12345;
+    uint32_t x =
+        atomic_fetch_add_explicit(&seed, 0x9E3779B9u, memory_order_relaxed); /* any value */
+    x ^= x >> 15;
+    return ms - ms / 4 + (int)(x % (uint32_t)(ms / 2 + 1));
+}
+
+void
+thl_outbox_enter_trouble_locked(struct thl_outbox *o, int error)
+{
+    int64_t now = thl_clock_mono_ms();
+    bool blocked = thl_outbox_cause_of(error) == THOLE_WOULD_BLOCK;
+    if (!o->trouble) {
+        o->trouble = true;
+        o->trouble_since_ms = now;
+        o->backoff_ms = BACKOFF_FIRST_MS;
+        o->down_was_said = false;
+    } else if (!blocked && o->backoff_ms < BACKOFF_MAX_MS) {
+        o->backoff_ms = 2 * o->backoff_ms < BACKOFF_MAX_MS ? 2 * o->backoff_ms : BACKOFF_MAX_MS;
+    }
+    o->error = error;
+    o->next_try_ms = now + (blocked ? BLOCKED_RETRY_MS : jitter(o->backoff_ms));
+    if (!o->down_was_said && (!blocked || now - o->trouble_since_ms >= BLOCKED_SAY_MS)) {
+        o->down_was_said = true;
+        o->say_down = true;
+        thl_emit_wake();
+    }
+    pthread_cond_broadcast(&o->done); /* nobody should wait for room now */
+}
+
+void
+thl_outbox_leave_trouble_locked(struct thl_outbox *o)
+{
+    o->stalled = false;
+    if (!o->trouble)
+        return;
+    o->trouble = false;
+    o->next_try_ms = 0;
+    if (o->unsaid_since_ns != 0)
+        thl_emit_wake(); /* what was lost can be said now */
+    if (!o->down_was_said)
+        return;
+    o->outage_ms = thl_clock_mono_ms() - o->trouble_since_ms;
+    o->say_recovered = true;
+    thl_emit_wake();
+}
+
+/* ---- news for the log ---- */
+
+static bool
+take_drops_locked(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
+{
+    int64_t now = thl_clock_mono_ms();
+    if (o->unsaid_since_ns == 0 || (!last && (now - o->said_ms < SAY_EVERY_MS || o->trouble)))
+        return false;
+    for (unsigned c = 0; c < THL_CAUSES; c++) {
+        for (unsigned l = 0; l < THL_LEVELS; l++)
+            news->count += o->unsaid[c][l];
+        if (news->count == 0)
+            continue;
+        news->cause = (enum thole_cause)c;
+        news->since_ns = o->unsaid_since_ns;
+        memcpy(news->level, o->unsaid[c], sizeof(news->level));
+        memset(o->unsaid[c], 0, sizeof(o->unsaid[c]));
+        return true;
+    }
+    o->unsaid_since_ns = 0; /* all causes said */
+    o->said_ms = now;
+    return false;
+}
+
+bool
+thl_outbox_news(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
+{
+    memset(news, 0, sizeof(*news));
+    thl_outbox_hold(o);
+    news->down = o->say_down;
+    news->recovered = o->say_recovered;
+    news->error = o->error;
+    news->outage_ms = o->outage_ms;
+    o->say_down = o->say_recovered = false;
+    bool drops = take_drops_locked(o, news, last);
+    return drops || news->down || news->recovered;
+}

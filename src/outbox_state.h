@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of an outbox share: its state. Who may touch what is said in outbox.h. */
+#ifndef THL_OUTBOX_STATE_H
+#define THL_OUTBOX_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "outbox.h"
+
+#define THL_OUTBOX_RECORD_BYTES 64 /* a record's least share of the queue: bounds their number */
+
+struct thl_batch {
+    char *bytes;
+    size_t size;
+    struct thole_sink_record *record;
+    size_t n, next; /* next: the first that is not written yet */
+    size_t touched; /* bytes that have memory behind them */
+};
+
+struct thl_outbox {
+    const struct thl_target *target;
+    size_t capacity, max_records;
+    bool held; /* the dispatcher's: it has the lock */
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, done; /* for the thread; for whoever waits for room or the end */
+
+    /* (lock) */
+    struct thl_batch fill, drain; /* drain's bytes: the serving thread's */
+    uint64_t offered, written, dropped, suppressed, cause[THL_CAUSES];
+    uint64_t unsaid[THL_CAUSES][THL_LEVELS];
+    int64_t unsaid_since_ns, said_ms;
+    bool trouble, say_down, say_recovered, down_was_said;
+    int error; /* of the trouble, positive */
+    int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms;
+    int backoff_ms;
+    uint64_t flush_want, flush_done;
+    bool in_io, stop, ended, left_alone, has_thread;
+
+    _Atomic bool reopen;
+    bool stalled; /* waited for room in vain: do not wait again before it moves */
+    bool broken;  /* fork caught it inside its I/O: its state is not to be used */
+    pthread_t thread;
+    void *sink; /* the serving thread's; NULL: not open */
+};
+
+/* The cause that an errno stands for. */
+enum thole_cause thl_outbox_cause_of(int error);
+
+void thl_outbox_init_sync(struct thl_outbox *o);
+
+/* The dispatcher's: takes the lock, unless it has it already, until thl_outbox_release. */
+void thl_outbox_hold(struct thl_outbox *o);
+
+uint64_t thl_outbox_pending_locked(const struct thl_outbox *o);
+
+/* One record lost; counted for an announcement, or only booked. */
+void thl_outbox_count_drop_locked(struct thl_outbox *o, enum thole_level level,
+                                  enum thole_cause cause);
+void thl_outbox_book_drop_locked(struct thl_outbox *o, enum thole_cause cause);
+void thl_outbox_drop_batch_locked(struct thl_outbox *o, struct thl_batch *b,
+                                  enum thole_cause cause);
+
+/* An error of the sink (a positive errno), and a write that went through. */
+void thl_outbox_enter_trouble_locked(struct thl_outbox *o, int error);
+void thl_outbox_leave_trouble_locked(struct thl_outbox *o);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger, counted; the registry, as text. */
+#include "report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "compiler.h"
+#include "dispatch.h"
+#include "emit.h"
+#include "logger.h"
+#include "notice.h"
+#include "site.h"
+#include "slab.h"
+
+/* All loads are relaxed: counters that only grow, each read once. What the identity compares is
+ * read once and used on both sides, so it holds in every snapshot; popped is read before pushed
+ * (acquire), so that what was popped is among what was pushed. */
+static uint64_t
+load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void
+count_rings(struct thole_stats *out, const struct thl_arena *arena)
+{
+    uint64_t popped = load(&thl_emit_ledger.retired_popped);
+    uint64_t pushed = load(&thl_emit_ledger.retired_pushed);
+    for (uint32_t i = 0; arena && i < arena->header->nrings; i++) {
+        struct thl_ring *ring = thl_arena_ring(arena, i);
+        popped += atomic_load_explicit(&ring->popped, memory_order_acquire); /* pop */
+        pushed += atomic_load_explicit(&ring->pushed, memory_order_acquire); /* commit */
+    }
+    out->routed = popped;
+    out->queued = pushed - popped;
+}
+
+static void
+count_drops(struct thole_stats *out)
+{
+    for (unsigned l = 0; l < THL_LEVELS; l++) {
+        out->dropped_level[l] = load(&thl_emit_ledger.full[l]) + load(&thl_emit_ledger.stopped[l]);
+        out->dropped += out->dropped_level[l];
+    }
+}
+
+void
+thl_report_process(struct thole_stats *out, const struct thl_arena *arena)
+{
+    count_rings(out, arena);
+    out->routed += load(&thl_emit_ledger.direct) + load(&thl_dispatch_notices_made);
+    count_drops(out);
+    out->called = out->routed + out->dropped + out->suppressed + out->queued;
+    out->loggers = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed) - 1;
+    out->loggers_refused = load(&thl_logger_counts.refused);
+    out->children = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    out->children_peak = atomic_load_explicit(&thl_slab_counts.peak, memory_order_relaxed);
+    out->children_made = load(&thl_slab_counts.made);
+    out->children_refused = load(&thl_slab_counts.refused);
+    out->stale = load(&thl_slab_counts.stale);
+    out->truncated = load(&thl_emit_ledger.truncated) + load(&thl_child_truncated);
+}
+
+/* ---- text ---- */
+
+struct writing {
+    int fd, error;
+};
+
+static void THL_PRINTF(2, 3) print(struct writing *w, const char *fmt, ...)
+{
+    char line[600];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    size_t size = n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
+    for (size_t done = 0; done < size && w->error == 0;) {
+        ssize_t written = write(w->fd, line + done, size - done);
+        if (written < 0 && errno != EINTR)
+            w->error = -errno;
+        done += written > 0 ? (size_t)written : 0;
+    }
+}
+
+struct census {
+    uint32_t *live; /* by site number; 0: not known */
+    uint32_t n;
+};
+
+static void
+count_child(void *arg, thole_logger child, struct thl_slot *slot)
+{
+    struct census *c = arg;
+    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
+    (void)child;
+    c->live[site < c->n ? site : 0]++;
+}
+
+int
+thl_report_write(int fd)
+{
+    struct writing w = {fd, 0};
+    struct thole_stats s = {.size = sizeof(s)};
+    struct census c = {NULL, thl_site_count() + 1};
+    char src[96];
+    c.live = calloc(c.n, sizeof(*c.live));
+    if (!c.live)
+        return -ENOMEM;
+    thl_report_process(&s, NULL);
+    thl_slab_each(count_child, &c);
+    print(&w, "children %llu live, %llu peak, %llu made, %llu refused, %llu stale uses\n",
+          (unsigned long long)s.children, (unsigned long long)s.children_peak,
+          (unsigned long long)s.children_made, (unsigned long long)s.children_refused,
+          (unsigned long long)s.stale);
+    print(&w, "loggers  %llu, %llu refused\nsites    %u\n", (unsigned long long)s.loggers,
+          (unsigned long long)s.loggers_refused, thl_site_count());
+    for (uint32_t i = 0; i < c.n; i++)
+        if (c.live[i])
+            print(&w, "  %-40s %u live\n", thl_notice_src(src, sizeof(src), i), c.live[i]);
+    free(c.live);
+    return w.error;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Targets and routes. A target is one descriptor, whatever the spelling; naming it twice gives two
+ * routes to it. A record reaches a target once, by the first route that takes it.
+ *
+ * Routes whose records look the same share a style, so that a record is rendered once for all of
+ * them. Built once, constant afterwards (but for what is said at the fields).
+ */
+#ifndef THL_TARGET_H
+#define THL_TARGET_H
+
+#include "config.h"
+#include "view.h"
+
+#define THL_TARGETS 16 /* as many as thole_stats reports */
+#define THL_ROUTES 8   /* of one target */
+#define THL_STYLES (THL_TARGETS * 2)
+
+struct thl_route {
+    enum thole_level level;
+    const char *only; /* "" takes all */
+    size_t only_size;
+    unsigned style;
+};
+
+struct thl_target {
+    const struct thl_sink_spec *spec; /* the first URI that named it */
+    char name[64];                    /* in the ledger and in notices */
+    char identity[256];
+    struct thl_route route[THL_ROUTES];
+    size_t nroutes;
+    bool seq, is_stderr;
+};
+
+struct thl_targets {
+    struct thl_target target[THL_TARGETS];
+    size_t n;
+    struct thl_format_options
+        style[THL_STYLES]; /* pid, utc_offset: set by the dispatching thread */
+    size_t nstyles;
+};
+
+/* What styles need to know of the process and the terminal. */
+struct thl_target_env {
+    const char *app, *host; /* borrowed for as long as the targets */
+    long pid;
+    int32_t utc_offset;
+    bool no_color, force_color, dumb; /* NO_COLOR, CLICOLOR_FORCE, TERM=dumb */
+};
+
+/* Merges the URIs into targets. A URI that contradicts an earlier one of its target, or comes after
+ * the sixteenth target, is an error and left out. `specs` must outlive the targets. */
+void thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *specs,
+                      const struct thl_target_env *env, struct thl_config_errors *errors);
+
+/* The first route of the target that takes a record, or NULL. Notices pass every route. */
+const struct thl_route *thl_target_route(const struct thl_target *target, enum thole_level level,
+                                         const char *logger, size_t logger_size, bool notice);
+
+#endif

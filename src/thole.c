@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* The public functions: check arguments, delegate. */
+#include <thole/thole.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "child.h"
+#include "compiler.h"
+#include "console.h"
+#include "dispatch.h"
+#include "emit.h"
+#include "escape.h"
+#include "lifecycle.h"
+#include "logger.h"
+#include "notice.h"
+#include "report.h"
+#include "scheme.h"
+#include "scope.h"
+#include "settings.h"
+#include "slab.h"
+
+#define LOGF_BYTES 8192 /* of the printf bridge */
+#define PAIRS_MAX 16
+
+#undef thole_get
+
+THL_EXPORT const char *
+thole_version(void)
+{
+    return THOLE_VERSION;
+}
+
+/* ---- loggers ---- */
+
+THL_EXPORT thole_logger
+thole_get_(const char *name, const char *file, unsigned line)
+{
+    bool refused;
+    thole_logger lg = thl_slab_named(thl_logger_get(name, &refused));
+    if (THL_UNLIKELY(refused))
+        thl_notice_logger_refused(file, line);
+    return lg;
+}
+
+THL_EXPORT thole_logger
+thole_get(const char *name)
+{
+    return thole_get_(name, NULL, 0);
+}
+
+THL_EXPORT void
+thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, uint64_t *word, ...)
+{
+    struct thl_value values[PAIRS_MAX];
+    const struct thl_site_key *keys;
+    const int saved = errno;
+    uint32_t id;
+    va_list args;
+    thl_lifecycle_configure();
+    va_start(args, word);
+    unsigned n = thl_emit_fetch(&keys, values, site, word, &args, &id);
+    va_end(args);
+    thl_child_make(out, parent, id, keys, values, keys ? n : 0);
+    errno = saved;
+}
+
+THL_EXPORT void
+thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...)
+{
+    struct thl_value values[PAIRS_MAX];
+    const struct thl_site_key *keys;
+    const int saved = errno;
+    uint32_t id;
+    va_list args;
+    thl_lifecycle_configure();
+    va_start(args, word);
+    unsigned n = thl_emit_fetch(&keys, values, site, word, &args, &id);
+    va_end(args);
+    thl_child_bind(lg, id, keys, values, keys ? n : 0);
+    errno = saved;
+}
+
+THL_EXPORT thole_logger
+thole_ref(thole_logger lg)
+{
+    if (!thl_slab_is_named(lg) && !thl_slab_ref(lg))
+        thl_child_count_stale();
+    return lg;
+}
+
+THL_EXPORT void
+thole_unref(thole_logger *lg)
+{
+    if (!lg || thl_slab_is_named(*lg))
+        return;
+    if (!thl_slab_unref(*lg))
+        thl_child_count_stale();
+    *lg = thl_slab_named(thl_logger_known(thl_slab_logger_of(*lg)));
+}
+
+THL_EXPORT int
+thole_set_level(thole_logger lg, enum thole_level level)
+{
+    if ((unsigned)level > THOLE_OFF)
+        return -EINVAL;
+    thl_lifecycle_configure();
+    if (thl_slab_is_named(lg))
+        return thl_logger_set_level(thl_logger_known(thl_slab_logger_of(lg)), level);
+    return thl_child_set_level(lg, level);
+}
+
+static unsigned
+threshold_of(thole_logger lg)
+{
+    struct thl_slot *slot = thl_slab_is_named(lg) ? NULL : thl_slab_find(lg);
+    unsigned own = slot ? atomic_load_explicit(&slot->level, memory_order_relaxed) /* may be late */
+                        : THL_SLAB_NO_LEVEL;
+    return own != THL_SLAB_NO_LEVEL ? own : thl_logger_threshold(thl_slab_logger_of(lg));
+}
+
+THL_EXPORT enum thole_level
+thole_get_level(thole_logger lg)
+{
+    thl_lifecycle_configure();
+    unsigned threshold = threshold_of(lg);
+    return threshold <= THOLE_OFF ? (enum thole_level)threshold : THOLE_TRACE;
+}
+
+/* The gate did not know: not configured yet, a stale handle, or 64 bits that never were one. */
+THL_EXPORT THL_COLD bool
+thole_on_slow_(thole_logger lg, unsigned level)
+{
+    const int saved = errno;
+    thl_lifecycle_configure();
+    unsigned threshold = threshold_of(lg);
+    errno = saved;
+    return threshold == THL_LOGGER_UNKNOWN || level >= threshold;
+}
+
+/* ---- records ---- */
+
+THL_EXPORT void
+thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word, ...)
+{
+    va_list args;
+    va_start(args, word);
+    thl_emit_site(lg, level, site, word, &args);
+    va_end(args);
+}
+
+THL_EXPORT void
+thole_vlogf(thole_logger lg, enum thole_level level, const char *fmt, va_list args)
+{
+    char text[LOGF_BYTES];
+    const int saved = errno;
+    if (!fmt || !thole_enabled(lg, level))
+        return;
+    errno = saved; /* for %m */
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    if (n < 0)
+        thl_emit_fields(lg, (unsigned)level, fmt, strlen(fmt), NULL, 0);
+    else
+        thl_emit_text(lg, (unsigned)level, text, (size_t)n, sizeof(text) - 1);
+    errno = saved;
+}
+
+THL_EXPORT void
+thole_logf(thole_logger lg, enum thole_level level, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    thole_vlogf(lg, level, fmt, args);
+    va_end(args);
+}
+
+THL_EXPORT void
+thole_log_fields(thole_logger lg, enum thole_level level, const char *msg,
+                 const thole_field *fields, size_t n)
+{
+    const int saved = errno;
+    if (!msg)
+        msg = "";
+    if (thole_enabled(lg, level))
+        thl_emit_fields(lg, (unsigned)level, msg, strlen(msg), fields, fields ? n : 0);
+    errno = saved;
+}
+
+THL_EXPORT void
+thole_emergency(const char *msg)
+{
+    char line[1024];
+    struct thl_buf b;
+    const int saved = errno;
+    size_t size = msg ? strlen(msg) : 0;
+    thl_buf_init(&b, line, sizeof(line) - 1);
+    while (size > 0) { /* the longest part that fits once it is escaped */
+        thl_escape_put(&b, THL_ESCAPE_TEXT, msg, size);
+        if (!b.overflow)
+            break;
+        thl_buf_rewind(&b, 0);
+        size = thl_escape_cut(msg, size, size - size / 8 - 1);
+    }
+    line[b.size++] = '\n';
+    thl_console_write(line, b.size);
+    errno = saved;
+}
+
+/* ---- scope ---- */
+
+THL_EXPORT thole_logger
+thole_scope_enter(thole_logger lg)
+{
+    return thl_scope_enter(lg);
+}
+
+THL_EXPORT void
+thole_scope_leave(thole_logger previous)
+{
+    thl_scope_leave(previous);
+}
+
+THL_EXPORT thole_logger
+thole_current(void)
+{
+    return thl_scope_current();
+}
+
+/* ---- life ---- */
+
+THL_EXPORT int
+thole_start(const struct thole_options *opt)
+{
+    return thl_lifecycle_start(opt);
+}
+
+THL_EXPORT int
+thole_flush(int timeout_ms)
+{
+    return thl_lifecycle_flush(timeout_ms);
+}
+
+THL_EXPORT int
+thole_stop(int timeout_ms)
+{
+    return thl_lifecycle_stop(timeout_ms);
+}
+
+THL_EXPORT int
+thole_configure(const char *log_directives)
+{
+    thl_lifecycle_configure();
+    return thl_settings_configure(log_directives);
+}
+
+/* Only a flag and a bell: whoever dispatches asks the sinks. */
+THL_EXPORT void
+thole_reopen(void)
+{
+    const int saved = errno;
+    atomic_store_explicit(&thl_dispatch_reopen, true, memory_order_seq_cst); /* before the bell */
+    thl_emit_wake();
+    errno = saved;
+}
+
+THL_EXPORT void
+thole_stats(struct thole_stats *out)
+{
+    if (out && out->size)
+        thl_lifecycle_stats(out);
+}
+
+THL_EXPORT int
+thole_report(int fd)
+{
+    return thl_report_write(fd);
+}
+
+THL_EXPORT int
+thole_sink_register(const char *scheme, const struct thole_sink_ops *ops)
+{
+    return thl_scheme_register(scheme, ops);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread between queues and outboxes. */
+#include "writer.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "emit.h"
+#include "notice.h"
+
+#define HANDFUL 64 /* records between two releases of the outboxes' locks */
+#define NAP_MIN_MS 1
+#define NAP_MAX_MS 5
+#define SLEEP_AFTER_MS 100
+#define RINGS_MAX 1024
+
+/* A ring in the merge: its oldest record. */
+struct source {
+    struct thl_ring *ring;
+    const struct thl_record *record;
+    uint64_t until;
+    uint32_t size;
+};
+
+static struct {
+    struct thl_dispatch *dispatch; /* the writer's while it runs */
+    pthread_t thread;
+    bool has_membarrier;
+    _Atomic uint64_t flush_want; /* tickets: relaxed but for the wake-up that follows */
+    _Atomic bool stop;
+
+    pthread_mutex_t lock;    /* the two below */
+    pthread_cond_t progress; /* flush_done or ended changed */
+    uint64_t flush_done;
+    bool ended, has_progress;
+
+    pthread_mutex_t round; /* held for each round: fork waits for it, but not for long */
+    bool round_is_ours;    /* by the thread that forks */
+    struct source sources[RINGS_MAX];
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
+
+static int
+membarrier(int command)
+{
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+/* ---- draining ---- */
+
+static bool
+peek(struct source *s)
+{
+    s->record = thl_ring_peek_consumer(s->ring, s->until, &s->size);
+    return s->record != NULL;
+}
+
+/* All rings that hold something now, and how far they reach. */
+static size_t
+find_sources(void)
+{
+    uint32_t used =
+        atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst); /* note_used */
+    size_t n = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        struct source *s = &writer.sources[n];
+        s->ring = thl_arena_ring(thl_emit_queues.arena, i);
+        s->until = thl_ring_tail_consumer(s->ring);
+        n += peek(s);
+    }
+    return n;
+}
+
+static size_t
+oldest(size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (writer.sources[i].record->ticks < writer.sources[best].record->ticks)
+            best = i;
+    return best;
+}
+
+/* Everything that was queued when it began, in the order of time. */
+static bool
+drain(struct thl_dispatch *d)
+{
+    size_t n = find_sources();
+    bool any = n > 0;
+    for (unsigned handful = 0; n > 0; handful++) {
+        size_t i = oldest(n);
+        struct source *s = &writer.sources[i];
+        thl_dispatch_record(d, s->record, s->size, &s->ring->last_ns);
+        thl_ring_pop_consumer(s->ring, s->size);
+        if (!peek(s))
+            *s = writer.sources[--n];
+        if (handful % HANDFUL == HANDFUL - 1)
+            thl_dispatch_release(d);
+    }
+    thl_dispatch_release(d);
+    return any;
+}
+
+static void
+acknowledge(uint64_t ticket)
+{
+    pthread_mutex_lock(&writer.lock);
+    if (writer.flush_done < ticket) {
+        writer.flush_done = ticket;
+        pthread_cond_broadcast(&writer.progress);
+    }
+    pthread_mutex_unlock(&writer.lock);
+}
+
+static bool
+round_once(struct thl_dispatch *d)
+{
+    /* acquire: what was queued before the ticket was drawn is in this round */
+    uint64_t ticket = atomic_load_explicit(&writer.flush_want, memory_order_acquire);
+    pthread_mutex_lock(&writer.round);
+    if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
+        thl_dispatch_reopen_all(d);
+    bool any = drain(d);
+    any |= thl_dispatch_notices(d, false);
+    thl_dispatch_zone(d);
+    pthread_mutex_unlock(&writer.round);
+    acknowledge(ticket);
+    return any;
+}
+
+/* ---- sleeping ---- */
+
+static bool
+is_asked(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    uint64_t done = writer.flush_done;
+    pthread_mutex_unlock(&writer.lock);
+    return atomic_load_explicit(&writer.flush_want, memory_order_seq_cst) != done ||
+           atomic_load_explicit(&thl_dispatch_reopen, memory_order_seq_cst) ||
+           atomic_load_explicit(&writer.stop, memory_order_seq_cst);
+}
+
+static bool
+has_records(void)
+{
+    uint32_t used = atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst);
+    for (uint32_t i = 0; i < used; i++) {
+        struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
+        if (thl_ring_tail_consumer(ring) !=
+            atomic_load_explicit(&ring->head, memory_order_relaxed)) /* our own */
+            return true;
+    }
+    return false;
+}
+
+static void
+wait_for_bell(uint32_t state, int nap_ms)
+{
+    struct timespec nap = {0, (long)nap_ms * 1000000};
+    syscall(SYS_futex, &thl_emit_queues.bell, FUTEX_WAIT_PRIVATE, state, nap_ms ? &nap : NULL, NULL,
+            0);
+    atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE,
+                          memory_order_relaxed); /* only spares producers a wake-up */
+}
+
+static void
+rest(uint32_t state, int nap_ms)
+{
+    /* seq_cst: pairs with thl_emit_wake, whose caller drew its ticket before it rang */
+    atomic_store_explicit(&thl_emit_queues.bell, state, memory_order_seq_cst);
+    if (state == THL_BELL_ASLEEP) {
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        if (has_records()) {
+            atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
+            return;
+        }
+    }
+    if (is_asked() || thl_notice_pending()) {
+        atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
+        return;
+    }
+    wait_for_bell(state, nap_ms);
+}
+
+static void *
+run(void *arg)
+{
+    struct thl_dispatch *d = arg;
+    int64_t idle_since = thl_clock_mono_ms();
+    int nap_ms = NAP_MIN_MS;
+    thl_emit_never_wait();
+    for (;;) {
+        bool stop = atomic_load_explicit(&writer.stop, memory_order_seq_cst);
+        if (round_once(d)) {
+            idle_since = thl_clock_mono_ms();
+            nap_ms = NAP_MIN_MS;
+        } else if (stop) {
+            break;
+        } else if (thl_clock_mono_ms() - idle_since < SLEEP_AFTER_MS || !writer.has_membarrier ||
+                   thl_dispatch_is_waiting(d)) {
+            rest(THL_BELL_NAPPING, nap_ms);
+            nap_ms = nap_ms < NAP_MAX_MS ? nap_ms + 1 : NAP_MAX_MS;
+        } else {
+            rest(THL_BELL_ASLEEP, 0);
+            idle_since = thl_clock_mono_ms();
+        }
+    }
+    /* once: those who still log are dropped and counted meanwhile, and would be announced for ever
+     */
+    pthread_mutex_lock(&writer.round);
+    thl_dispatch_notices(d, true);
+    pthread_mutex_unlock(&writer.round);
+    pthread_mutex_lock(&writer.lock);
+    writer.ended = true;
+    pthread_cond_broadcast(&writer.progress);
+    pthread_mutex_unlock(&writer.lock);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static void
+init_progress(void)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer.progress, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+int
+thl_writer_start(struct thl_dispatch *dispatch)
+{
+    sigset_t all, old;
+    writer.dispatch = dispatch;
+    writer.has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+    writer.ended = false;
+    writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
+    atomic_store_explicit(&writer.stop, false, memory_order_relaxed); /* before the thread */
+    atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
+    if (!writer.has_progress)
+        init_progress();
+    writer.has_progress = true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&writer.thread, NULL, run, dispatch);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -rc;
+}
+
+int
+thl_writer_flush(const struct timespec *deadline)
+{
+    int rc = 0;
+    uint64_t ticket = 1 + atomic_fetch_add_explicit(&writer.flush_want, 1, memory_order_seq_cst);
+    thl_emit_wake();
+    pthread_mutex_lock(&writer.lock);
+    while (rc == 0 && writer.flush_done < ticket && !writer.ended)
+        rc = pthread_cond_timedwait(&writer.progress, &writer.lock, deadline);
+    pthread_mutex_unlock(&writer.lock);
+    return rc == 0 ? 0 : -ETIMEDOUT;
+}
+
+static bool
+is_past(const struct timespec *deadline)
+{
+    struct timespec now = thl_clock_deadline(0);
+    return now.tv_sec > deadline->tv_sec ||
+           (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec);
+}
+
+/* After this nobody is inside a ring, and nobody enters one: see emit.h. -ETIMEDOUT when somebody
+ * still is: a producer that was interrupted in the middle of its copy. */
+static int
+close_gate(const struct timespec *deadline)
+{
+    struct thl_emit_run *run_page = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    atomic_store_explicit(&run_page->epoch, 0, memory_order_seq_cst); /* pairs with push_own */
+    if (writer.has_membarrier) {
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    } else { /* before Linux 4.14: no proof, but a store is not held back for so long */
+        struct timespec pause = {0, 20000000};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    /* after the barrier: a ring that is taken later finds the gate closed */
+    uint32_t used = atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst);
+    for (uint32_t i = 0; i < used; i++) {
+        struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
+        while (atomic_load_explicit(&ring->busy, memory_order_acquire)) { /* set_busy */
+            if (is_past(deadline))
+                return -ETIMEDOUT;
+            sched_yield();
+        }
+    }
+    return 0;
+}
+
+static int
+await_end(const struct timespec *deadline)
+{
+    int rc = 0;
+    pthread_mutex_lock(&writer.lock);
+    while (rc == 0 && !writer.ended)
+        rc = pthread_cond_timedwait(&writer.progress, &writer.lock, deadline);
+    rc = writer.ended ? 0 : -ETIMEDOUT;
+    pthread_mutex_unlock(&writer.lock);
+    return rc;
+}
+
+int
+thl_writer_stop(const struct timespec *deadline)
+{
+    int closed = close_gate(deadline);
+    atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
+    thl_emit_wake();
+    int rc = await_end(deadline);
+    if (rc < 0) /* it waits for a target's room: what does not fit now is dropped and counted */
+        thl_dispatch_hurry(writer.dispatch);
+    pthread_join(writer.thread, NULL);
+    return rc < 0 ? rc : closed;
+}
+
+void
+thl_writer_before_fork(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until); /* a round that waits for a target may take long */
+    until.tv_nsec += 100000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    writer.round_is_ours = pthread_mutex_timedlock(&writer.round, &until) == 0;
+}
+
+void
+thl_writer_after_fork(bool in_child)
+{
+    if (!in_child) {
+        if (writer.round_is_ours)
+            pthread_mutex_unlock(&writer.round);
+        return;
+    }
+    pthread_mutex_init(&writer.round, NULL);
+    pthread_mutex_init(&writer.lock, NULL);
+    init_progress();
+}

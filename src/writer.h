@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer: one thread that empties all queues, merged by time, into the targets' outboxes.
+ *
+ * Sleep. While records come it looks again at once. Without any it naps for 1 to 5 ms (nobody need
+ * wake it, but a ring that fills by a quarter, a flush or a stop does), and after 100 ms without
+ * any it sleeps without a deadline: it sets the bell to ASLEEP, issues a membarrier and looks at
+ * all queues once more. A producer stores its record before it looks at the bell, with no fence
+ * between; the membarrier is that fence, on its behalf. So either the writer's second look finds
+ * the record, or the producer finds the bell and wakes it. Where the kernel has no membarrier it
+ * only naps. Model: tests/race/models/wake.pml.
+ */
+#ifndef THL_WRITER_H
+#define THL_WRITER_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "dispatch.h"
+
+/* Starts the thread for the queues that thl_emit_queues names. 0 or a negative errno. */
+int thl_writer_start(struct thl_dispatch *dispatch);
+
+/* Waits until everything queued before the call has reached the outboxes: 0 or -ETIMEDOUT. */
+int thl_writer_flush(const struct timespec *deadline);
+
+/* Closes the gate (epoch 0), drains what is queued, ends the thread. -ETIMEDOUT when records had to
+ * be dropped to end in time; nothing the writer waits for lasts longer than a slice of 20 ms then.
+ */
+int thl_writer_stop(const struct timespec *deadline);
+
+/* Around fork: the writer is between two rounds while it happens, and holds no lock. */
+void thl_writer_before_fork(void);
+void thl_writer_after_fork(bool in_child);
+
+#endif

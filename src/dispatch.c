@@ -124,6 +124,8 @@ thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline)
 {
     int rc = 0;
     for (size_t i = 0; d && i < d->targets.n; i++)
+        thl_outbox_ask_to_stop(d->outbox[i]);
+    for (size_t i = 0; d && i < d->targets.n; i++)
         if (thl_outbox_stop(d->outbox[i], deadline) < 0)
             rc = -ETIMEDOUT;
     return rc;

@@ -12,7 +12,7 @@
 #include "writer.h"
 
 #define EXIT_MS 1000
-#define GRACE_MS 100 /* of a stop's time: for sinks to see the end */
+#define GRACE_MS 500 /* of a stop's time, a quarter at most: for sinks to see the end */
 
 /* In direct mode a record is with its sink when its call returns, unless the sink was in trouble.
  */

@@ -108,6 +108,10 @@ void thl_outbox_reopen(struct thl_outbox *o);
 
 void thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out);
 
+/* The thread shall end once it has nothing to write, or is in trouble. Asked of all targets before
+ * the first is waited for, so that a hanging one takes no time from the others. */
+void thl_outbox_ask_to_stop(struct thl_outbox *o);
+
 /* Ends the thread and closes the sink. When it hangs past the deadline it is left to itself, what
  * it had is counted as dropped (stopped), and -ETIMEDOUT returned. The ledger stays readable. */
 int thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline);

@@ -337,14 +337,22 @@ thl_outbox_reopen(struct thl_outbox *o)
     atomic_store_explicit(&o->reopen, true, memory_order_release); /* pairs with reopen_if_asked */
 }
 
+void
+thl_outbox_ask_to_stop(struct thl_outbox *o)
+{
+    thl_outbox_release(o);
+    pthread_mutex_lock(&o->lock);
+    o->stop = true;
+    pthread_cond_broadcast(&o->work);
+    pthread_mutex_unlock(&o->lock);
+}
+
 /* Waits for the thread's end; true when it came. */
 static bool
 await_end(struct thl_outbox *o, const struct timespec *deadline)
 {
     int rc = 0;
     pthread_mutex_lock(&o->lock);
-    o->stop = true;
-    pthread_cond_broadcast(&o->work);
     while (!o->ended && rc == 0)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     bool ended = o->ended;
@@ -374,7 +382,7 @@ int
 thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
 {
     bool lost = false;
-    thl_outbox_release(o);
+    thl_outbox_ask_to_stop(o);
     if (o->has_thread) {
         if (!await_end(o, deadline)) {
             pthread_detach(o->thread);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "captured.h"
+#include "folder.h"
 #include "gated_sink.h"
 
 #include <errno.h>
@@ -306,6 +307,45 @@ THL_TEST(ledger, stop_returns_in_time_from_a_sink_that_hangs_and_counts_what_it_
     s = take_stats();
     check_identities(&s);
     cr_expect_eq(s.sink[0].written, 0u);
+}
+
+/* How many descriptors are the file at `path`. */
+static int
+count_open(const char *path)
+{
+    struct stat own, st;
+    int n = 0;
+
+    cr_assert_eq(stat(path, &own), 0);
+    for (int fd = 0; fd < 256; fd++)
+        n += fstat(fd, &st) == 0 && st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+    return n;
+}
+
+THL_TEST(ledger, stop_closes_the_other_sinks_although_one_hangs)
+{
+    static const char *const names[] = {"a.log", "b.log", "c.log", "d.log"};
+    char sinks[512];
+
+    folder_make();
+    gate_register();
+    snprintf(sinks, sizeof(sinks), "gated: file:%s/a.log file:%s/b.log file:%s/c.log file:%s/d.log",
+             folder, folder, folder, folder);
+    start_with(sinks, NULL);
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(count_open(folder_path(names[i])), 1);
+    cr_expect_eq(thole_stop(2000), -ETIMEDOUT);
+    struct thole_stats s = take_stats();
+    check_identities(&s);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_eq(count_open(folder_path(names[i])), 0, "%s is open", names[i]);
+        cr_expect_eq(s.sink[1 + i].written, 1u);
+    }
+    gate_forget();
+    folder_remove();
 }
 
 THL_TEST(ledger, start_works_again_after_a_sink_that_hung)

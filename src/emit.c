@@ -17,8 +17,6 @@
 #include "site.h"
 #include "slab.h"
 
-#define PAIRS_MAX 16 /* a call site */
-
 static struct thl_emit_run not_running;
 _Atomic(struct thl_emit_run *) thl_emit_run = &not_running;
 struct thl_emit_queues thl_emit_queues = {.record_limit = 8192};
@@ -304,24 +302,15 @@ emit(struct thl_emission *e)
 static THL_COLD void
 emit_inline_site(struct thl_emission *e, const thole_site_ *site)
 {
-    char text[PAIRS_MAX][THL_FIELD_KEY_MAX + 16];
-    struct thl_site_key keys[PAIRS_MAX];
-    const char *at = thl_site_blob(site);
+    struct thl_site_keys keys;
     e->site = 0;
     e->line = site->line;
-    e->file = at;
-    e->file_size = strlen(at);
-    at += e->file_size + 1;
-    e->msg = at;
-    e->msg_size = strlen(at);
-    at += e->msg_size + 1;
-    for (unsigned i = 0; i < e->n; i++) {
-        size_t n = strlen(at);
-        keys[i].text = text[i];
-        keys[i].size = (uint32_t)thl_field_canonical(text[i], at, n);
-        at += n + 1;
-    }
-    e->keys = keys;
+    e->file = thl_site_blob(site);
+    e->file_size = strlen(e->file);
+    e->msg = e->file + e->file_size + 1;
+    e->msg_size = strlen(e->msg);
+    thl_site_read_keys(&keys, site);
+    e->keys = keys.key;
     emit(e);
 }
 
@@ -329,7 +318,7 @@ void
 thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
               va_list *args)
 {
-    struct thl_value values[PAIRS_MAX];
+    struct thl_value values[THL_SITE_PAIRS];
     struct thl_emission e;
     e.lg = lg;
     e.level = level;
@@ -346,19 +335,6 @@ thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t
         emit(&e);
     else
         emit_inline_site(&e, site);
-}
-
-unsigned
-thl_emit_fetch(const struct thl_site_key **keys, struct thl_value *values, const thole_site_ *site,
-               uint64_t *word, va_list *args, uint32_t *id)
-{
-    *id = thl_site_intern(site, word);
-    const struct thl_site_text *text = thl_site_find(*id);
-    thl_field_fetch(values, thl_site_tags(site), site->nfields, args);
-    *keys = text ? text->key : NULL;
-    if (!text)
-        *id = 0;
-    return site->nfields;
 }
 
 /* ---- keys of their own ---- */

@@ -97,8 +97,4 @@ void thl_emit_never_wait(void);
 /* Once per process, before the first epoch: the destructor that gives rings back. */
 int thl_emit_init(void);
 
-/* The keys and values of a call site that made or amended a child. */
-unsigned thl_emit_fetch(const struct thl_site_key **keys, struct thl_value *values,
-                        const thole_site_ *site, uint64_t *word, va_list *args, uint32_t *id);
-
 #endif

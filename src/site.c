@@ -3,6 +3,7 @@
 #include "site.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -161,22 +162,60 @@ find_or_add_locked(struct entry *entries, const thole_site_ *site)
     return n + 1;
 }
 
+static bool
+try_lock(void)
+{
+    uint32_t unlocked = 0;
+    return atomic_compare_exchange_strong_explicit(&table.lock, &unlocked, 1,
+                                                   memory_order_acquire, /* pairs with unlock */
+                                                   memory_order_relaxed);
+}
+
+static uint32_t
+intern_and_unlock(const thole_site_ *site, uint64_t *word)
+{
+    struct entry *entries = atomic_load_explicit(&table.entries, memory_order_relaxed);
+    uint32_t id = find_or_add_locked(entries, site);
+    atomic_store_explicit(&table.lock, 0, memory_order_release); /* pairs with try_lock */
+    __atomic_store_n(word, id, __ATOMIC_RELEASE);                /* pairs with thl_site_intern */
+    return id;
+}
+
+/* Refused rather than waited for: the holder may be what this signal handler interrupted. The
+ * record then carries its text, and the next call asks again. */
 THL_COLD uint32_t
 thl_site_intern_slow(const thole_site_ *site, uint64_t *word)
 {
-    uint32_t unlocked = 0;
-    if (thl_site_init(THL_SITE_DEFAULT) < 0)
+    if (thl_site_init(THL_SITE_DEFAULT) < 0 || !try_lock())
         return THL_SITE_NONE;
-    /* Refused rather than waited for: the holder may be what this signal handler interrupted. The
-     * record then carries its text, and the next call asks again. */
-    if (!atomic_compare_exchange_strong_explicit(&table.lock, &unlocked, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
-        return THL_SITE_NONE;
-    struct entry *entries = atomic_load_explicit(&table.entries, memory_order_relaxed);
-    uint32_t id = find_or_add_locked(entries, site);
-    atomic_store_explicit(&table.lock, 0, memory_order_release); /* pairs with the exchange */
-    __atomic_store_n(word, id, __ATOMIC_RELEASE);                /* pairs with thl_site_intern */
-    return id;
+    return intern_and_unlock(site, word);
+}
+
+/* A child is counted under its site for as long as it lives, so this one asks until it is told. */
+uint32_t
+thl_site_intern_waiting(const thole_site_ *site, uint64_t *word)
+{
+    uint32_t id = (uint32_t)__atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with intern_slow */
+    if (THL_UNLIKELY(id == 0) && thl_site_init(THL_SITE_DEFAULT) == 0) {
+        while (!try_lock())
+            sched_yield(); /* held for one copy only */
+        id = intern_and_unlock(site, word);
+    }
+    return id == THL_SITE_NONE ? 0 : id;
+}
+
+void
+thl_site_read_keys(struct thl_site_keys *keys, const thole_site_ *site)
+{
+    const char *at = thl_site_blob(site);
+    at += strlen(at) + 1; /* the file */
+    at += strlen(at) + 1; /* the message */
+    for (unsigned i = 0; i < site->nfields; i++) {
+        size_t n = strlen(at);
+        keys->key[i].text = keys->text[i];
+        keys->key[i].size = (uint32_t)thl_field_canonical(keys->text[i], at, n);
+        at += n + 1;
+    }
 }
 
 const struct thl_site_text *

@@ -23,6 +23,13 @@
 
 #define THL_SITE_NONE UINT32_MAX
 #define THL_SITE_DEFAULT 16384
+#define THL_SITE_PAIRS 16 /* at most, of one site */
+
+/* Keys read from the call site itself, where the table has no room for it. */
+struct thl_site_keys {
+    struct thl_site_key key[THL_SITE_PAIRS];
+    char text[THL_SITE_PAIRS][THL_FIELD_KEY_MAX + 16];
+};
 
 /* Makes the table before the first log call needs it; later calls keep what is there. 0 or -ENOMEM:
  * then records carry their text. */
@@ -30,6 +37,13 @@ int thl_site_init(uint32_t limit);
 
 /* The slow half: looks the site up or adds it. Async-signal-safe once the table is made. */
 uint32_t thl_site_intern_slow(const thole_site_ *site, uint64_t *word);
+
+/* The number of a site, waiting for whoever is adding another: not for signal handlers. 0 when the
+ * table has no room. */
+uint32_t thl_site_intern_waiting(const thole_site_ *site, uint64_t *word);
+
+/* The canonical keys of a site. */
+void thl_site_read_keys(struct thl_site_keys *keys, const thole_site_ *site);
 
 /* The text of a number from thl_site_intern; NULL for 0, THL_SITE_NONE and numbers never given. */
 const struct thl_site_text *thl_site_find(uint32_t id);

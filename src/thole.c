@@ -18,10 +18,10 @@
 #include "scheme.h"
 #include "scope.h"
 #include "settings.h"
+#include "site.h"
 #include "slab.h"
 
 #define LOGF_BYTES 8192 /* of the printf bridge */
-#define PAIRS_MAX 16
 
 #undef thole_get
 
@@ -49,35 +49,51 @@ thole_get(const char *name)
     return thole_get_(name, NULL, 0);
 }
 
+/* What a call site says of a child. */
+struct pairs {
+    uint32_t site; /* 0: the table of sites is full */
+    unsigned n;
+    const struct thl_site_key *keys;
+    struct thl_value values[THL_SITE_PAIRS];
+    struct thl_site_keys own; /* where the table has none */
+};
+
+static void
+fetch_pairs(struct pairs *p, const thole_site_ *site, uint64_t *word, va_list *args)
+{
+    thl_lifecycle_configure();
+    p->site = thl_site_intern_waiting(site, word);
+    const struct thl_site_text *text = thl_site_find(p->site);
+    p->n = site->nfields;
+    thl_field_fetch(p->values, thl_site_tags(site), p->n, args);
+    p->keys = text ? text->key : p->own.key;
+    if (!text)
+        thl_site_read_keys(&p->own, site);
+}
+
 THL_EXPORT void
 thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, uint64_t *word, ...)
 {
-    struct thl_value values[PAIRS_MAX];
-    const struct thl_site_key *keys;
+    struct pairs p;
     const int saved = errno;
-    uint32_t id;
     va_list args;
-    thl_lifecycle_configure();
     va_start(args, word);
-    unsigned n = thl_emit_fetch(&keys, values, site, word, &args, &id);
+    fetch_pairs(&p, site, word, &args);
     va_end(args);
-    thl_child_make(out, parent, id, keys, values, keys ? n : 0);
+    thl_child_make(out, parent, p.site, p.keys, p.values, p.n);
     errno = saved;
 }
 
 THL_EXPORT void
 thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...)
 {
-    struct thl_value values[PAIRS_MAX];
-    const struct thl_site_key *keys;
+    struct pairs p;
     const int saved = errno;
-    uint32_t id;
     va_list args;
-    thl_lifecycle_configure();
     va_start(args, word);
-    unsigned n = thl_emit_fetch(&keys, values, site, word, &args, &id);
+    fetch_pairs(&p, site, word, &args);
     va_end(args);
-    thl_child_bind(lg, id, keys, values, keys ? n : 0);
+    thl_child_bind(lg, p.site, p.keys, p.values, p.n);
     errno = saved;
 }
 

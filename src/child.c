@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compiler.h"
+#include "escape.h"
 #include "logger.h"
 #include "notice.h"
 #include "slab.h"
@@ -12,11 +14,16 @@
 _Atomic uint32_t thl_child_context_limit = 512;
 _Atomic uint64_t thl_child_truncated;
 
+#define MARK "thole.truncated" /* the last field of a context that was cut */
+#define MARK_KEY (sizeof(MARK) - 1)
+#define MARK_BYTES (THL_FIELD_TAG_BYTES + MARK_KEY + 8)
+#define FIELDS_MAX 64 /* of a context; further ones are left out */
+
 /* A context being put together. */
 struct builder {
     unsigned char bytes[THL_CHILD_CONTEXT_MAX + 8]; /* copies are whole words */
-    size_t size, limit;
-    bool cut;
+    size_t size, limit;                             /* size: without the mark */
+    uint64_t before, cut;                           /* bytes: by earlier calls, by this one */
 };
 
 void
@@ -29,10 +36,30 @@ static void
 builder_init(struct builder *b)
 {
     b->size = 0;
-    b->cut = false;
+    b->before = b->cut = 0;
     b->limit = atomic_load_explicit(&thl_child_context_limit, memory_order_relaxed);
     if (b->limit > THL_CHILD_CONTEXT_MAX)
         b->limit = THL_CHILD_CONTEXT_MAX;
+}
+
+static bool
+is_mark(const struct thl_view_field *f)
+{
+    return f->key_size == MARK_KEY && memcmp(f->key, MARK, MARK_KEY) == 0;
+}
+
+/* The mark is put back when all is said. */
+static void
+take_mark(struct builder *b)
+{
+    struct thl_view_field f;
+    if (b->size < MARK_BYTES)
+        return;
+    size_t at = b->size - MARK_BYTES;
+    if (thl_field_tagged_get(&f, b->bytes + at, MARK_BYTES) != MARK_BYTES || !is_mark(&f))
+        return;
+    b->before = f.value.v.u;
+    b->size = at;
 }
 
 /* Begins with the context of `parent`, which may be amended or end while it is copied. False when
@@ -42,19 +69,22 @@ builder_open(struct builder *b, struct thl_slab_ref *ref, thole_logger parent)
 {
     while (thl_slab_open(ref, parent)) {
         b->size = ref->size;
-        if (thl_slab_copy(ref, b->bytes))
+        if (thl_slab_copy(ref, b->bytes)) {
+            take_mark(b);
             return true;
+        }
     }
     b->size = 0;
     return false;
 }
 
-/* Where a key's field stands; the size of the field, or 0. */
+/* Where a key's field stands, and how many stand before it; the size of the field, or 0. */
 static size_t
-find_key(const struct builder *b, const char *key, size_t n, size_t *at)
+find_key(const struct builder *b, const char *key, size_t n, size_t *at, size_t *before)
 {
     struct thl_view_field f;
-    for (size_t i = 0, eaten; i < b->size; i += eaten) {
+    *before = 0;
+    for (size_t i = 0, eaten; i < b->size; i += eaten, ++*before) {
         eaten = thl_field_tagged_get(&f, b->bytes + i, b->size - i);
         if (eaten == 0)
             return 0;
@@ -66,40 +96,138 @@ find_key(const struct builder *b, const char *key, size_t n, size_t *at)
     return 0;
 }
 
-/* A value that does not fit is cut, one that cannot be cut is left out: contexts do not grow. */
-static void
-builder_put(struct builder *b, const char *key, size_t n, struct thl_value *value)
+/* ---- a context that is too long ---- */
+
+static bool
+may_cut(const struct thl_value *v)
 {
-    size_t at = b->size, old = find_key(b, key, n, &at);
-    size_t room = b->limit > b->size - old ? b->limit - (b->size - old) : 0;
-    size_t fixed =
-        thl_field_tagged_size(n, value) - (thl_field_is_bytes(value->type) ? value->size : 0);
-    if (fixed > room) {
-        b->cut = true;
+    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
+}
+
+static size_t
+size_capped(const struct thl_view_field *f, size_t n, size_t cap)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += thl_field_tagged_size(f[i].key_size, &f[i].value);
+        if (may_cut(&f[i].value) && f[i].value.size > cap)
+            total -= f[i].value.size - cap;
+    }
+    return total;
+}
+
+/* The bytes that are lost. */
+static size_t
+cap_values(struct thl_view_field *f, size_t n, size_t cap)
+{
+    size_t lost = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct thl_value *v = &f[i].value;
+        if (!may_cut(v) || v->size <= cap)
+            continue;
+        size_t keep = v->type == THOLE_FIELD_STRING ? thl_escape_cut(v->v.p, v->size, cap) : cap;
+        lost += v->size - keep;
+        v->size = (uint32_t)keep;
+    }
+    return lost;
+}
+
+/* All fields with the new one in its place; their number. */
+static size_t
+gather(struct thl_view_field *f, const struct builder *b, const struct thl_view_field *fresh)
+{
+    size_t n = 0;
+    bool placed = false;
+    for (size_t i = 0, eaten; i < b->size; i += eaten, n++) {
+        eaten = thl_field_tagged_get(&f[n], b->bytes + i, b->size - i);
+        if (eaten == 0)
+            break;
+        if (f[n].key_size == fresh->key_size &&
+            memcmp(f[n].key, fresh->key, fresh->key_size) == 0) {
+            f[n].value = fresh->value;
+            placed = true;
+        }
+    }
+    if (!placed)
+        f[n++] = *fresh;
+    return n;
+}
+
+/* Contexts do not grow, and what came first says whose they are. */
+static void
+leave_out(struct builder *b, const struct thl_value *value)
+{
+    b->cut += may_cut(value) && value->size ? value->size : 1;
+}
+
+/* Cuts the longest values until all fit, as in a record. Where keys and numbers alone are too
+ * long the new field is left out. */
+static THL_COLD void
+squeeze(struct builder *b, const struct thl_view_field *fresh)
+{
+    struct thl_view_field f[FIELDS_MAX];
+    unsigned char bytes[THL_CHILD_CONTEXT_MAX], *to = bytes;
+    size_t n = gather(f, b, fresh), low = 0, high = THL_CHILD_CONTEXT_MAX;
+    size_t room = b->limit - MARK_BYTES;
+    if (size_capped(f, n, 0) > room) {
+        leave_out(b, &fresh->value);
         return;
     }
-    if (thl_field_is_bytes(value->type) && value->size > room - fixed) {
-        b->cut = true;
-        if (value->type == THOLE_FIELD_ADDR)
-            return;
-        thl_field_fit(value, 1, 8 + (room - fixed) / 8 * 8);
-        if (fixed + value->size > room)
-            return;
+    while (low < high) { /* the largest cap that fits */
+        size_t middle = (low + high + 1) / 2;
+        if (size_capped(f, n, middle) <= room)
+            low = middle;
+        else
+            high = middle - 1;
     }
-    size_t size = thl_field_tagged_size(n, value);
+    b->cut += cap_values(f, n, low);
+    for (size_t i = 0; i < n; i++)
+        to = thl_field_tagged_put(to, f[i].key, f[i].key_size, &f[i].value);
+    b->size = (size_t)(to - bytes);
+    memcpy(b->bytes, bytes, b->size);
+}
+
+/* ---- */
+
+static void
+builder_put(struct builder *b, const char *key, size_t n, const struct thl_value *value)
+{
+    size_t at = b->size, before, size = thl_field_tagged_size(n, value);
+    size_t old = find_key(b, key, n, &at, &before);
+    size_t room = b->before || b->cut ? b->limit - MARK_BYTES : b->limit;
+    if (old == 0 && before == FIELDS_MAX) {
+        leave_out(b, value);
+        return;
+    }
+    if (b->size - old + size > room) {
+        squeeze(b, &(struct thl_view_field){key, (uint32_t)n, *value});
+        return;
+    }
     memmove(b->bytes + at + size, b->bytes + at + old, b->size - at - old);
     thl_field_tagged_put(b->bytes + at, key, n, value);
     b->size += size - old;
 }
 
+/* Says what the last call that cut something has cut: the sum of all would grow for ever. */
 static void
-builder_put_all(struct builder *b, const struct thl_site_key *keys, struct thl_value *values,
+put_mark(struct builder *b)
+{
+    struct thl_value lost = {THOLE_FIELD_UINT, 0, {.u = b->cut ? b->cut : b->before}};
+    if (lost.v.u == 0)
+        return;
+    thl_field_tagged_put(b->bytes + b->size, MARK, MARK_KEY, &lost);
+    b->size += MARK_BYTES;
+}
+
+static void
+builder_put_all(struct builder *b, const struct thl_site_key *keys, const struct thl_value *values,
                 unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         builder_put(b, keys[i].text, keys[i].size, &values[i]);
     if (b->cut)
         atomic_fetch_add_explicit(&thl_child_truncated, 1, memory_order_relaxed); /* a counter */
+    put_mark(b);
 }
 
 static void
@@ -128,7 +256,7 @@ make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, const st
 
 void
 thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
-               const struct thl_site_key *keys, struct thl_value *values, unsigned n)
+               const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
 {
     struct builder b;
     struct thl_slab_ref ref;
@@ -147,7 +275,7 @@ thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
 
 void
 thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
-               struct thl_value *values, unsigned n)
+               const struct thl_value *values, unsigned n)
 {
     struct builder b;
     struct thl_slab_ref ref;

@@ -3,7 +3,8 @@
  * Child loggers as the public calls see them: contexts are built here, slab.h keeps them.
  *
  * A context is its ancestors' and its own, flattened: tagged fields, each key once, at most
- * context= bytes. A key bound again replaces the old value where it stood.
+ * context= bytes. A key bound again replaces the old value where it stood. One that does not fit is
+ * cut in its longest values, and its last field is then "thole.truncated": the bytes that are lost.
  */
 #ifndef THL_CHILD_H
 #define THL_CHILD_H
@@ -21,11 +22,11 @@ extern _Atomic uint64_t thl_child_truncated;     /* contexts that were cut to it
 /* A child of `parent` (any handle) with the site's keys and these values. Past the bound *out is
  * the parent's named logger, counted and noted. */
 void thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
-                    const struct thl_site_key *keys, struct thl_value *values, unsigned n);
+                    const struct thl_site_key *keys, const struct thl_value *values, unsigned n);
 
 /* Amends a child in place; makes one of a named logger; counts a stale handle. */
 void thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
-                    struct thl_value *values, unsigned n);
+                    const struct thl_value *values, unsigned n);
 
 /* 0, -ESTALE, -ENOMEM. */
 int thl_child_set_level(thole_logger lg, enum thole_level level);

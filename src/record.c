@@ -11,6 +11,7 @@
 struct collector {
     struct thl_view *view;
     uint64_t seen;
+    uint64_t cut; /* bytes, of context and record */
 };
 
 static uint64_t
@@ -89,6 +90,13 @@ add_expanded(struct collector *c, const char *key, size_t n, const struct thl_va
     add_text(c, key, n, "_text", thl_errname_text(value->v.i));
 }
 
+/* A context that was cut says so in a field of its own: no other key begins with "thole.". */
+static bool
+is_mark(const struct thl_view_field *f)
+{
+    return f->key_size == 15 && memcmp(f->key, "thole.truncated", 15) == 0;
+}
+
 static void
 add_tagged(struct collector *c, const unsigned char *from, size_t size, unsigned n)
 {
@@ -97,7 +105,10 @@ add_tagged(struct collector *c, const unsigned char *from, size_t size, unsigned
         size_t eaten = thl_field_tagged_get(&f, from, size);
         if (eaten == 0)
             return;
-        add_expanded(c, f.key, f.key_size, &f.value);
+        if (is_mark(&f))
+            c->cut += f.value.v.u;
+        else
+            add_expanded(c, f.key, f.key_size, &f.value);
         from += eaten;
         size -= eaten;
     }
@@ -137,10 +148,10 @@ static void
 add_marks(struct collector *c, const struct thl_record *r)
 {
     struct thl_value yes = {THOLE_FIELD_BOOL, 0, {.u = 1}};
-    struct thl_value cut = {THOLE_FIELD_UINT, 0, {.u = r->cut}};
+    struct thl_value cut = {THOLE_FIELD_UINT, 0, {.u = c->cut + r->cut}};
     if (r->flags & THL_RECORD_STALE)
         add(c, "thole.stale", 11, &yes);
-    if (r->cut)
+    if (cut.v.u)
         add(c, "thole.truncated", 15, &cut);
 }
 
@@ -148,7 +159,7 @@ void
 thl_record_view(struct thl_view *view, const struct thl_record *record, size_t size,
                 const struct thl_site_text *site)
 {
-    struct collector c = {view, 0};
+    struct collector c = {view, 0, 0};
     const unsigned char *from = (const unsigned char *)(record + 1);
     size_t context = thl_field_pad(record->context_size);
     view->level = record->level < THOLE_OFF ? (enum thole_level)record->level : THOLE_EMERG;

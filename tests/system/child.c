@@ -359,6 +359,75 @@ THL_TEST(child, context_past_its_limit_is_cut)
     thole_unref(&child);
 }
 
+THL_TEST(child, context_past_its_limit_is_cut_in_its_longest_value_and_says_so)
+{
+    thole_logger child, other;
+    char agent[600];
+
+    start_with("context=512");
+    memset(agent, 'u', sizeof(agent));
+    agent[sizeof(agent) - 1] = '\0';
+    thole_child(&child, thole_get("net"), "conn", 7, "agent", agent);
+    thole_bind(&child, "user", "bob");
+    thole_info(child, "hello");
+    const char *line = last_line();
+    cr_expect_not_null(strstr(line, "\"user\":\"bob\""), "what comes later stays: %s", line);
+    cr_expect_not_null(strstr(line, "\"agent\":\"uuuu"), "%s", line);
+    cr_expect_not_null(strstr(line, ",\"thole.truncated\":"), "%s", line);
+    cr_expect_eq(captured_count(line, "thole.truncated"), 1u, "%s", line);
+
+    thole_child(&other, child, "stream", 3);
+    thole_info(other, "of the child", "n", 1);
+    line = last_line();
+    cr_expect_not_null(strstr(line, "\"user\":\"bob\",\"stream\":3,\"n\":1,\"thole.truncated\":"),
+                       "the mark comes along, and stands last: %s", line);
+    thole_unref(&other);
+    thole_unref(&child);
+}
+
+THL_TEST(child, context_has_64_fields_and_says_so_past_them)
+{
+    thole_logger child;
+
+    start_with("context=8K");
+    thole_child(&child, thole_get("net"), "k0", 0);
+#define BIND8(a)                                                                                   \
+    thole_bind(&child, a "0", 1, a "1", 1, a "2", 1, a "3", 1, a "4", 1, a "5", 1, a "6", 1,       \
+               a "7", 1)
+    BIND8("a");
+    BIND8("b");
+    BIND8("c");
+    BIND8("d");
+    BIND8("e");
+    BIND8("f");
+    BIND8("g");
+    thole_info(child, "57 fields");
+    cr_expect_null(strstr(last_line(), "thole.truncated"));
+    BIND8("h");
+    thole_bind(&child, "k0", 2);
+    thole_info(child, "65 fields");
+    const char *line = last_line();
+    cr_expect_not_null(strstr(line, "\"k0\":2,"), "a key that is there is replaced: %s", line);
+    cr_expect_not_null(strstr(line, "\"h6\":1,\"thole.truncated\":1}"), "%s", line);
+    thole_unref(&child);
+}
+
+THL_TEST(child, keeps_its_context_when_the_table_of_call_sites_is_full)
+{
+    thole_logger child;
+
+    start_with("sites=1");
+    thole_info(thole_get("net"), "the one that has room");
+    thole_child(&child, thole_get("net"), "conn", 3, "time", 4);
+    thole_bind(&child, "user", "bob");
+    thole_info(child, "hello", "n", 5);
+    const char *line = last_line();
+    cr_expect_not_null(
+        strstr(line, "\"msg\":\"hello\",\"conn\":3,\"time_\":4,\"user\":\"bob\",\"n\":5}"), "%s",
+        line);
+    thole_unref(&child);
+}
+
 static int
 leave_one_alive(const void *arg)
 {

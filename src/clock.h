@@ -39,7 +39,7 @@ struct timespec thl_clock_deadline(int64_t timeout_ms);
 /* Ties ticks to the wall clock again, and measures the rate since the first anchor. */
 void thl_clock_anchor(struct thl_clock *clock);
 
-/* Wall time of a record's ticks. Anchors anew when the anchor is older than about 0.1 s. */
+/* Wall time of a record's ticks. Anchors anew when the anchor is older than 1 ms. */
 int64_t thl_clock_convert(struct thl_clock *clock, uint64_t ticks);
 
 static inline uint64_t

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records -> targets. */
+/* Records -> targets: the life of a dispatcher, and what it does with each record. */
 #include "dispatch.h"
 
 #include <errno.h>
@@ -14,12 +14,9 @@
 #include "emit.h"
 #include "errname.h"
 #include "logger.h"
-#include "notice.h"
-#include "number.h"
 #include "site.h"
 
 #define NOTICE_BYTES 4096
-#define SAY_EVERY_MS 1000
 #define OUTBOX_BYTES_MIN (256u * 1024)
 #define OUTBOX_BYTES_MAX (4096u * 1024)
 #define QUARTER_NS INT64_C(900000000000)
@@ -192,8 +189,8 @@ thl_dispatch_zone(struct thl_dispatch *d)
 
 /* ---- records ---- */
 
-static void
-release_locks(struct thl_dispatch *d)
+void
+thl_dispatch_release_locks(struct thl_dispatch *d)
 {
     for (size_t i = 0; i < d->targets.n; i++)
         thl_outbox_release(d->outbox[i]);
@@ -202,7 +199,7 @@ release_locks(struct thl_dispatch *d)
 void
 thl_dispatch_release(struct thl_dispatch *d)
 {
-    release_locks(d);
+    thl_dispatch_release_locks(d);
     for (size_t i = 0; i < d->targets.n; i++)
         if (!thl_outbox_has_thread(d->outbox[i]))
             thl_outbox_serve(d->outbox[i]);
@@ -250,7 +247,7 @@ put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, siz
             how &= ~(unsigned)THL_OUTBOX_MAY_WAIT;
             continue;
         }
-        release_locks(d);
+        thl_dispatch_release_locks(d);
         thl_outbox_wait(o, &slice);
     } while (thl_outbox_put(o, bytes, size, level, how) == THL_OUTBOX_WAIT);
 }
@@ -300,161 +297,25 @@ thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, siz
     }
 }
 
-/* ---- notices ---- */
-
-/* A notice, and the one target that it is not for: a target in trouble is not told of its own. */
-struct saying {
-    struct thl_dispatch *d;
-    const struct thl_outbox *except;
-};
-
-static void
-say(void *arg, const struct thl_notice *n)
+size_t
+thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
+                    const struct thl_outbox *except)
 {
-    struct saying *s = arg;
-    struct thl_dispatch *d = s->d;
     _Alignas(8) unsigned char bytes[NOTICE_BYTES];
-    if ((unsigned)n->level < thl_logger_notice_threshold())
-        return;
-    size_t size = thl_emit_notice(bytes, sizeof(bytes), n->level, n->msg, n->fields, n->n);
+    size_t size = thl_emit_notice(bytes, sizeof(bytes), n->level, n->msg, n->fields, n->n),
+           told = 0;
     if (size == 0)
-        return;
+        return 0;
     begin_view(d, (const struct thl_record *)(const void *)bytes, size, &d->last_ns);
     for (size_t i = 0; i < d->targets.n; i++) {
         const struct thl_target *t = &d->targets.target[i];
-        if (d->outbox[i] == s->except || (n->elsewhere && t->is_stderr))
+        if (d->outbox[i] == except || (n->elsewhere && t->is_stderr))
             continue;
         offer(d, i, thl_target_route(t, n->level, "thole", 5, true), THL_OUTBOX_QUIET);
+        told++;
     }
     atomic_fetch_add_explicit(&thl_dispatch_notices_made, 1, memory_order_relaxed);
-}
-
-static thole_field
-field_text(const char *key, const char *text)
-{
-    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
-}
-
-static thole_field
-field_uint(const char *key, uint64_t u)
-{
-    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
-}
-
-/* `sink` is NULL for drops of the process's own queue. */
-static void
-say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t *by_level,
-          int64_t since_ns)
-{
-    thole_field fields[4 + THL_LEVELS];
-    char since[40];
-    struct thl_buf b;
-    size_t n = 0;
-    uint64_t count = 0;
-    for (unsigned l = 0; l < THL_LEVELS; l++)
-        count += by_level[l];
-    if (sink)
-        fields[n++] = field_text("sink", sink);
-    fields[n++] = field_text("cause", cause);
-    fields[n++] = field_uint("count", count);
-    for (unsigned l = 0; l < THL_LEVELS; l++)
-        if (by_level[l])
-            fields[n++] = field_uint(thl_level_word((enum thole_level)l), by_level[l]);
-    thl_buf_init(&b, since, sizeof(since) - 1);
-    thl_number_put_rfc3339(&b, since_ns);
-    since[b.size] = '\0';
-    fields[n++] = field_text("since", since);
-    say(s, &(struct thl_notice){THOLE_WARN, "records dropped", fields, n, false});
-}
-
-static void
-say_health(struct saying *s, const char *sink, const struct thl_outbox_news *news)
-{
-    if (news->down) {
-        thole_field fields[] = {field_text("sink", sink),
-                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
-        say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
-    }
-    if (news->recovered) {
-        thole_field fields[] = {
-            field_text("sink", sink),
-            {"after", THOLE_FIELD_DURATION, 0, {.i = news->outage_ms * 1000000}}};
-        say(s, &(struct thl_notice){THOLE_NOTICE, "sink recovered", fields, 2, false});
-    }
-}
-
-static bool
-say_news(struct thl_dispatch *d, struct thl_outbox *o, bool last)
-{
-    struct thl_outbox_news news;
-    struct saying s = {d, NULL};
-    const char *sink = thl_outbox_target(o)->name;
-    bool said = false;
-    while (thl_outbox_news(o, &news, last)) {
-        s.except = thl_outbox_in_trouble(o) ? o : NULL;
-        release_locks(d);
-        say_health(&s, sink, &news);
-        if (news.count)
-            say_drops(&s, sink, thl_outbox_cause_word(news.cause), news.level, news.since_ns);
-        said = true;
-    }
-    return said;
-}
-
-/* Drops of the process by one cause, and how many of them were announced. Of the one dispatcher
- * that a process has at a time. */
-struct process_drops {
-    _Atomic uint64_t *counted;
-    const char *cause;
-    uint64_t said[THL_LEVELS];
-    int64_t said_ms, since_ns;
-};
-static struct process_drops process_drops[] = {
-    {.counted = thl_emit_ledger.full, .cause = "queue_full"},
-    {.counted = thl_emit_ledger.stopped, .cause = "stopped"},
-};
-#define PROCESS_DROPS (sizeof(process_drops) / sizeof(process_drops[0]))
-
-static uint64_t
-count_unsaid(const struct process_drops *p, uint64_t *by_level)
-{
-    uint64_t count = 0;
-    for (unsigned l = 0; l < THL_LEVELS; l++) {
-        by_level[l] = atomic_load_explicit(&p->counted[l], memory_order_relaxed) - p->said[l];
-        count += by_level[l];
-    }
-    return count;
-}
-
-static bool
-say_process_drops(struct thl_dispatch *d, struct process_drops *p, bool last)
-{
-    uint64_t by_level[THL_LEVELS];
-    struct saying s = {d, NULL};
-    if (count_unsaid(p, by_level) == 0)
-        return false;
-    int64_t now = thl_clock_mono_ms();
-    if (!last && p->said_ms && now - p->said_ms < SAY_EVERY_MS)
-        return false;
-    for (unsigned l = 0; l < THL_LEVELS; l++)
-        p->said[l] += by_level[l];
-    say_drops(&s, NULL, p->cause, by_level, p->since_ns ? p->since_ns : thl_clock_unix_ns());
-    p->since_ns = thl_clock_unix_ns();
-    p->said_ms = now;
-    return true;
-}
-
-bool
-thl_dispatch_is_waiting(struct thl_dispatch *d)
-{
-    uint64_t by_level[THL_LEVELS];
-    bool waiting = false;
-    for (size_t i = 0; i < PROCESS_DROPS; i++)
-        waiting |= count_unsaid(&process_drops[i], by_level) > 0;
-    for (size_t i = 0; i < d->targets.n; i++)
-        waiting |= thl_outbox_is_waiting(d->outbox[i]);
-    release_locks(d);
-    return waiting;
+    return told;
 }
 
 void
@@ -470,33 +331,11 @@ thl_dispatch_reopen_all(struct thl_dispatch *d)
         thl_outbox_reopen(d->outbox[i]);
 }
 
-bool
-thl_dispatch_notices(struct thl_dispatch *d, bool last)
-{
-    struct saying s = {d, NULL};
-    bool said = false;
-    for (size_t i = 0; i < PROCESS_DROPS; i++)
-        said |= say_process_drops(d, &process_drops[i], last);
-    for (size_t i = 0; i < d->targets.n; i++)
-        said |= say_news(d, d->outbox[i], last);
-    if (thl_notice_pending()) {
-        thl_notice_drain(say, &s);
-        said = true;
-    }
-    if (said)
-        thl_dispatch_release(d);
-    else
-        release_locks(d);
-    return said;
-}
-
 void
 thl_dispatch_after_fork(struct thl_dispatch *d)
 {
     for (size_t i = 0; i < d->targets.nstyles; i++)
         d->targets.style[i].pid = (long)getpid();
-    for (size_t i = 0; i < PROCESS_DROPS; i++) /* the child's ledger begins at nothing */
-        memset(process_drops[i].said, 0, sizeof(process_drops[i].said));
     thl_clock_anchor(&d->clock);
     retired = NULL; /* their threads are not here, and their locks may be held */
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One record -> the outboxes of all targets that take it, rendered once for each style; and thole's
- * own notices. Used by one thread at a time: the writer, or whoever holds the direct mode's lock.
+ * One record -> the outboxes of all targets that take it, rendered once for each style. Used by one
+ * thread at a time: the writer, or whoever holds the direct mode's lock.
  */
 #ifndef THL_DISPATCH_H
 #define THL_DISPATCH_H
@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "notice.h"
 #include "outbox.h"
 #include "record.h"
 #include "target.h"
@@ -61,13 +62,13 @@ void thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record
 /* Ends a handful of records: lets all outboxes go, writes for targets without a thread. */
 void thl_dispatch_release(struct thl_dispatch *d);
 
-/* Says what there is to say; drops at most once a second, unless it is the last time. True when it
- * said something. */
-bool thl_dispatch_notices(struct thl_dispatch *d, bool last);
+/* Lets all outboxes go, and no more: before something that takes time. */
+void thl_dispatch_release_locks(struct thl_dispatch *d);
 
-/* Whether there will be something to say soon, or a target without a thread waits for another try.
- */
-bool thl_dispatch_is_waiting(struct thl_dispatch *d);
+/* Routes a notice to all targets but `except`, whatever their routes say; their number. It stays in
+ * the view. */
+size_t thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
+                           const struct thl_outbox *except);
 
 /* From now on nobody waits for room (overflow=block): the end has come. Any thread. */
 void thl_dispatch_hurry(struct thl_dispatch *d);

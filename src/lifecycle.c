@@ -16,6 +16,7 @@
 #include "dispatch.h"
 #include "emit.h"
 #include "logger.h"
+#include "news.h"
 #include "notice.h"
 #include "report.h"
 #include "settings.h"
@@ -102,6 +103,7 @@ become_child(void)
     thl_writer_after_fork(true);
     if (thl_life.dispatch)
         thl_dispatch_after_fork(thl_life.dispatch);
+    thl_news_after_fork();
     thl_arena_forget(&thl_life.arena);
     clear_ledger();
     epoch++;
@@ -204,6 +206,7 @@ configure_locked(void)
     if (rc < 0 || (rc = thl_site_init(limits.sites)) < 0)
         return rc;
     thl_dispatch_close(thl_life.dispatch, &deadline); /* nothing, if it was stopped */
+    thl_news_print_lost(thl_life.dispatch);
     replace_dispatch(NULL);
     struct thl_dispatch *made = malloc(sizeof(*made));
     if (!made)
@@ -284,7 +287,7 @@ direct_end(size_t size)
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed))
         thl_dispatch_reopen_all(thl_life.dispatch);
     thl_dispatch_release(thl_life.dispatch);
-    thl_dispatch_notices(thl_life.dispatch, false);
+    thl_news_say(thl_life.dispatch, false);
     pthread_mutex_unlock(&thl_life.lock);
 }
 

@@ -5,6 +5,7 @@
 
 #include "lifecycle.h"
 #include "lifecycle_state.h"
+#include "news.h"
 #include "notice.h"
 #include "outbox.h"
 #include "report.h"
@@ -22,7 +23,7 @@ flush_direct(void)
     int rc = 0;
     thl_life_lock();
     if (thl_life_state() == THL_LIFE_DIRECT) {
-        thl_dispatch_notices(thl_life.dispatch, false);
+        thl_news_say(thl_life.dispatch, false);
         thl_dispatch_release(thl_life.dispatch);
         rc = thl_dispatch_has_pending(thl_life.dispatch) ? -ETIMEDOUT : 0;
     }
@@ -97,6 +98,7 @@ stop_running(const struct timespec *soft, const struct timespec *deadline)
     if (thl_dispatch_flush(thl_life.dispatch, soft, false) < 0)
         rc = -ETIMEDOUT;
     int closed = thl_dispatch_close(thl_life.dispatch, deadline);
+    thl_news_print_lost(thl_life.dispatch);
     return rc < 0 ? rc : closed;
 }
 
@@ -110,12 +112,11 @@ await_stopped_locked(const struct timespec *deadline)
 }
 
 static int
-stop_direct_locked(const struct timespec *deadline)
+close_direct_locked(const struct timespec *deadline)
 {
-    report_children();
-    thl_dispatch_notices(thl_life.dispatch, true);
+    thl_news_say(thl_life.dispatch, true);
     int rc = thl_dispatch_close(thl_life.dispatch, deadline);
-    thl_life_set_state(THL_LIFE_STOPPED);
+    thl_news_print_lost(thl_life.dispatch);
     return rc;
 }
 
@@ -138,19 +139,28 @@ thl_lifecycle_stop(int timeout_ms)
     } else if (thl_life_state() == THL_LIFE_STOPPING) {
         rc = await_stopped_locked(&deadline);
     } else if (thl_life_state() == THL_LIFE_DIRECT) {
-        rc = stop_direct_locked(&deadline);
+        report_children();
+        rc = close_direct_locked(&deadline);
+        thl_life_set_state(THL_LIFE_STOPPED);
     }
     pthread_mutex_unlock(&thl_life.lock);
     return rc;
 }
 
+/* In direct mode sinks get their last try. Whoever logs later still (a handler of atexit, a
+ * destructor) finds the mode as it was, and the sink is opened again. */
 void
 thl_life_at_exit(void)
 {
-    if (thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING)
+    struct timespec deadline = thl_clock_deadline(EXIT_MS);
+    if (thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING) {
         thl_lifecycle_stop(EXIT_MS);
-    else if (thl_life_state() == THL_LIFE_DIRECT)
-        flush_direct();
+        return;
+    }
+    thl_life_lock();
+    if (thl_life_state() == THL_LIFE_DIRECT)
+        close_direct_locked(&deadline);
+    pthread_mutex_unlock(&thl_life.lock);
 }
 
 /* ---- the rest ---- */

@@ -48,8 +48,9 @@ thl_outbox_open(struct thl_outbox *o)
     return rc;
 }
 
-/* One record as a line of stderr's; a datagram's record has no LF of its own. */
-static void
+/* One record as a line of stderr's; a datagram's record has no LF of its own. Whether it is there.
+ */
+static bool
 write_to_stderr(void *sink, const struct thole_sink_record *record)
 {
     char line[8192];
@@ -58,25 +59,31 @@ write_to_stderr(void *sink, const struct thole_sink_record *record)
     if (size == 0 || line[size - 1] != '\n')
         line[size++] = '\n';
     struct thole_sink_record whole = {line, size, record->level};
-    thl_sink_stderr.write(sink, &whole, 1, &done);
+    return thl_sink_stderr.write(sink, &whole, 1, &done) == 0;
 }
 
-/* The target cannot be opened: its records go to stderr, so that somebody sees them. They are
- * dropped as far as this target is concerned. */
+/* The target is not open: its records go to stderr at once, so that somebody sees them however soon
+ * the process ends. They are dropped as far as this target is concerned; what stderr has is not
+ * announced as lost. */
 static void
 fall_back(struct thl_outbox *o)
 {
     struct thl_batch *b = &o->drain;
+    size_t shown = 0, n = b->n - b->next;
     void *sink;
     in_sink = true;
     if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->spec->uri, &sink) == 0) {
-        for (size_t i = b->next; i < b->n; i++)
-            write_to_stderr(sink, &b->record[i]);
+        while (shown < n && write_to_stderr(sink, &b->record[b->next + shown]))
+            shown++;
         thl_sink_stderr.close(sink);
     }
     in_sink = false;
     pthread_mutex_lock(&o->lock);
-    thl_outbox_drop_batch_locked(o, b, THOLE_DOWN);
+    if (!o->left_alone) { /* else thl_outbox_stop has counted these already */
+        for (b->next += shown; shown > 0; shown--)
+            thl_outbox_book_drop_locked(o, THOLE_DOWN);
+        thl_outbox_drop_batch_locked(o, b, THOLE_DOWN);
+    }
     pthread_cond_broadcast(&o->done);
     pthread_mutex_unlock(&o->lock);
 }
@@ -123,6 +130,21 @@ reopen_if_asked(struct thl_outbox *o)
     }
 }
 
+static bool
+may_try_locked(const struct thl_outbox *o)
+{
+    return !o->trouble || thl_clock_mono_ms() >= o->next_try_ms;
+}
+
+static bool
+may_try(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool may = may_try_locked(o);
+    pthread_mutex_unlock(&o->lock);
+    return may;
+}
+
 /* One try at the drained batch. */
 static void
 write_batch(struct thl_outbox *o)
@@ -130,7 +152,7 @@ write_batch(struct thl_outbox *o)
     struct thl_batch *b = &o->drain;
     size_t done = 0;
     reopen_if_asked(o);
-    if (!o->sink && thl_outbox_open(o) < 0) {
+    if (!o->sink && (!may_try(o) || thl_outbox_open(o) < 0)) {
         fall_back(o);
         return;
     }
@@ -154,19 +176,13 @@ take_batch_locked(struct thl_outbox *o)
     return true;
 }
 
-static bool
-may_try_locked(const struct thl_outbox *o)
-{
-    return !o->trouble || thl_clock_mono_ms() >= o->next_try_ms;
-}
-
 void
 thl_outbox_serve(struct thl_outbox *o)
 {
     thl_outbox_release(o);
     for (;;) {
         pthread_mutex_lock(&o->lock);
-        bool work = may_try_locked(o) && take_batch_locked(o);
+        bool work = (!o->sink || may_try_locked(o)) && take_batch_locked(o);
         pthread_mutex_unlock(&o->lock);
         if (!work)
             return;
@@ -226,9 +242,9 @@ await_work_locked(struct thl_outbox *o)
     for (;;) {
         bool work = thl_outbox_pending_locked(o) > 0 ||
                     atomic_load_explicit(&o->reopen, memory_order_relaxed); /* a hint */
-        if (o->stop && (!work || o->trouble))
+        if (o->stop && (!work || (o->trouble && o->sink)))
             return false;
-        if (work && may_try_locked(o))
+        if (work && (!o->sink || may_try_locked(o)))
             return true;
         if (o->flush_done != o->flush_want && !work)
             return true;
@@ -392,6 +408,7 @@ thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
         o->has_thread = false;
         lost = o->cause[THOLE_STOPPED] > 0;
     } else {
+        o->next_try_ms = 0; /* one last try; nobody else looks at it */
         thl_outbox_serve(o);
         pthread_mutex_lock(&o->lock);
         lost = thl_outbox_pending_locked(o) > 0;
@@ -428,7 +445,7 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     o->drain.n = o->drain.next = o->drain.size = 0;
     o->offered = o->written = o->dropped = o->suppressed = 0;
     o->flush_want = o->flush_done = 0;
-    o->unsaid_since_ns = 0;
+    o->unsaid_since_ns = o->next_try_ms = 0;
     o->trouble = o->say_down = o->say_recovered = o->stalled = false;
     memset(o->cause, 0, sizeof(o->cause));
     memset(o->unsaid, 0, sizeof(o->unsaid));

@@ -14,6 +14,7 @@
 
 #include "compiler.h"
 #include "emit.h"
+#include "news.h"
 #include "notice.h"
 
 #define HANDFUL 64 /* records between two releases of the outboxes' locks */
@@ -128,7 +129,7 @@ round_once(struct thl_dispatch *d)
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
         thl_dispatch_reopen_all(d);
     bool any = drain(d);
-    any |= thl_dispatch_notices(d, false);
+    any |= thl_news_say(d, false);
     thl_dispatch_zone(d);
     pthread_mutex_unlock(&writer.round);
     acknowledge(ticket);
@@ -205,7 +206,7 @@ run(void *arg)
         } else if (stop) {
             break;
         } else if (thl_clock_mono_ms() - idle_since < SLEEP_AFTER_MS || !writer.has_membarrier ||
-                   thl_dispatch_is_waiting(d)) {
+                   thl_news_is_waiting(d)) {
             rest(THL_BELL_NAPPING, nap_ms);
             nap_ms = nap_ms < NAP_MAX_MS ? nap_ms + 1 : NAP_MAX_MS;
         } else {
@@ -216,7 +217,7 @@ run(void *arg)
     /* once: those who still log are dropped and counted meanwhile, and would be announced for ever
      */
     pthread_mutex_lock(&writer.round);
-    thl_dispatch_notices(d, true);
+    thl_news_say(d, true);
     pthread_mutex_unlock(&writer.round);
     pthread_mutex_lock(&writer.lock);
     writer.ended = true;

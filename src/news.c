@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Losses and health, put into words. */
+#include "news.h"
+
+#include <string.h>
+
+#include "console.h"
+#include "emit.h"
+#include "errname.h"
+#include "format_value.h"
+#include "logger.h"
+#include "notice.h"
+#include "number.h"
+
+#define SAY_EVERY_MS 1000
+
+/* A notice, and the one target that it is not for: a target in trouble is not told of its own. */
+struct saying {
+    struct thl_dispatch *d;
+    const struct thl_outbox *except;
+};
+
+/* The notice that the dispatcher's view holds, as a line of stderr's. */
+static void
+print_view(const struct thl_dispatch *d)
+{
+    char fields[2048];
+    struct thl_buf b;
+    thl_buf_init(&b, fields, sizeof(fields));
+    thl_format_fields_logfmt(&b, &d->view);
+    thl_console_print("thole: %.*s%.*s\n", (int)d->view.msg_size, d->view.msg, (int)b.size, fields);
+}
+
+static void
+say(void *arg, const struct thl_notice *n)
+{
+    struct saying *s = arg;
+    if ((unsigned)n->level < thl_logger_notice_threshold())
+        return;
+    size_t told = thl_dispatch_notice(s->d, n, s->except);
+    if (told == 0 && s->except && !thl_outbox_target(s->except)->is_stderr)
+        print_view(s->d);
+}
+
+static thole_field
+field_text(const char *key, const char *text)
+{
+    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
+}
+
+static thole_field
+field_uint(const char *key, uint64_t u)
+{
+    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
+}
+
+/* ---- losses ---- */
+
+/* `sink` is NULL for drops of the process's own queue. */
+static void
+say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t *by_level,
+          int64_t since_ns)
+{
+    thole_field fields[4 + THL_LEVELS];
+    char since[40];
+    struct thl_buf b;
+    size_t n = 0;
+    uint64_t count = 0;
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        count += by_level[l];
+    if (sink)
+        fields[n++] = field_text("sink", sink);
+    fields[n++] = field_text("cause", cause);
+    fields[n++] = field_uint("count", count);
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        if (by_level[l])
+            fields[n++] = field_uint(thl_level_word((enum thole_level)l), by_level[l]);
+    thl_buf_init(&b, since, sizeof(since) - 1);
+    thl_number_put_rfc3339(&b, since_ns);
+    since[b.size] = '\0';
+    fields[n++] = field_text("since", since);
+    say(s, &(struct thl_notice){THOLE_WARN, "records dropped", fields, n, false});
+}
+
+/* Drops of the process by one cause, and how many of them were announced. Of the one dispatcher
+ * that a process has at a time. */
+struct process_drops {
+    _Atomic uint64_t *counted;
+    const char *cause;
+    uint64_t said[THL_LEVELS];
+    int64_t said_ms, since_ns; /* since_ns: when there was none to announce */
+};
+static struct process_drops process_drops[] = {
+    {.counted = thl_emit_ledger.full, .cause = "queue_full"},
+    {.counted = thl_emit_ledger.stopped, .cause = "stopped"},
+};
+#define PROCESS_DROPS (sizeof(process_drops) / sizeof(process_drops[0]))
+
+static uint64_t
+count_unsaid(const struct process_drops *p, uint64_t *by_level)
+{
+    uint64_t count = 0;
+    for (unsigned l = 0; l < THL_LEVELS; l++) {
+        by_level[l] = atomic_load_explicit(&p->counted[l], memory_order_relaxed) - p->said[l];
+        count += by_level[l];
+    }
+    return count;
+}
+
+static bool
+say_process_drops(struct thl_dispatch *d, struct process_drops *p, bool last)
+{
+    uint64_t by_level[THL_LEVELS];
+    struct saying s = {d, NULL};
+    if (count_unsaid(p, by_level) == 0) {
+        p->since_ns = thl_clock_unix_ns();
+        return false;
+    }
+    int64_t now = thl_clock_mono_ms();
+    if (!last && p->said_ms && now - p->said_ms < SAY_EVERY_MS)
+        return false;
+    for (unsigned l = 0; l < THL_LEVELS; l++)
+        p->said[l] += by_level[l];
+    say_drops(&s, NULL, p->cause, by_level, p->since_ns ? p->since_ns : thl_clock_unix_ns());
+    p->since_ns = thl_clock_unix_ns();
+    p->said_ms = now;
+    return true;
+}
+
+/* ---- targets ---- */
+
+static void
+say_health(struct saying *s, const char *sink, const struct thl_outbox_news *news)
+{
+    if (news->down) {
+        thole_field fields[] = {field_text("sink", sink),
+                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
+        say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
+    }
+    if (news->recovered) {
+        thole_field fields[] = {
+            field_text("sink", sink),
+            {"after", THOLE_FIELD_DURATION, 0, {.i = news->outage_ms * 1000000}}};
+        say(s, &(struct thl_notice){THOLE_NOTICE, "sink recovered", fields, 2, false});
+    }
+}
+
+static bool
+say_news(struct thl_dispatch *d, struct thl_outbox *o, bool last)
+{
+    struct thl_outbox_news news;
+    struct saying s = {d, NULL};
+    const char *sink = thl_outbox_target(o)->name;
+    bool said = false;
+    while (thl_outbox_news(o, &news, last)) {
+        s.except = thl_outbox_in_trouble(o) ? o : NULL;
+        thl_dispatch_release_locks(d);
+        say_health(&s, sink, &news);
+        if (news.count)
+            say_drops(&s, sink, thl_outbox_cause_word(news.cause), news.level, news.since_ns);
+        said = true;
+    }
+    return said;
+}
+
+/* ---- all of it ---- */
+
+bool
+thl_news_say(struct thl_dispatch *d, bool last)
+{
+    struct saying s = {d, NULL};
+    bool said = false;
+    for (size_t i = 0; i < PROCESS_DROPS; i++)
+        said |= say_process_drops(d, &process_drops[i], last);
+    for (size_t i = 0; i < d->targets.n; i++)
+        said |= say_news(d, d->outbox[i], last);
+    if (thl_notice_pending()) {
+        thl_notice_drain(say, &s);
+        said = true;
+    }
+    if (said)
+        thl_dispatch_release(d);
+    else
+        thl_dispatch_release_locks(d);
+    return said;
+}
+
+bool
+thl_news_is_waiting(struct thl_dispatch *d)
+{
+    uint64_t by_level[THL_LEVELS];
+    bool waiting = false;
+    for (size_t i = 0; i < PROCESS_DROPS; i++)
+        waiting |= count_unsaid(&process_drops[i], by_level) > 0;
+    for (size_t i = 0; i < d->targets.n; i++)
+        waiting |= thl_outbox_is_waiting(d->outbox[i]);
+    thl_dispatch_release_locks(d);
+    return waiting;
+}
+
+static void
+print_lost(const char *sink, const struct thl_outbox_news *news)
+{
+    if (news->down)
+        thl_console_print("thole: sink down sink=%s err=%d err_name=%s\n", sink, news->error,
+                          thl_errname_name(news->error));
+    if (news->count)
+        thl_console_print("thole: records dropped sink=%s cause=%s count=%llu\n", sink,
+                          thl_outbox_cause_word(news->cause), (unsigned long long)news->count);
+}
+
+void
+thl_news_print_lost(struct thl_dispatch *d)
+{
+    struct thl_outbox_news news;
+    for (size_t i = 0; d && i < d->targets.n; i++) {
+        struct thl_outbox *o = d->outbox[i];
+        while (thl_outbox_news(o, &news, true)) {
+            thl_outbox_release(o);
+            if (!thl_outbox_target(o)->is_stderr)
+                print_lost(thl_outbox_target(o)->name, &news);
+        }
+        thl_outbox_release(o);
+    }
+}
+
+void
+thl_news_after_fork(void)
+{
+    for (size_t i = 0; i < PROCESS_DROPS; i++)
+        memset(process_drops[i].said, 0, sizeof(process_drops[i].said));
+}

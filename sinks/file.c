@@ -211,6 +211,26 @@ find_param(const struct thole_sink_uri *uri, const char *key)
     return NULL;
 }
 
+/* Without write permission its owner could not open the file again. */
+static bool
+parse_mode(const char *text, mode_t *mode)
+{
+    if (*text == '\0' || strlen(text) > 4 || strspn(text, "01234567") != strlen(text))
+        return false;
+    *mode = (mode_t)strtoul(text, NULL, 8);
+    return *mode <= 0777 && (*mode & S_IWUSR);
+}
+
+static const char *
+check_param(const char *key, const char *value)
+{
+    mode_t mode;
+
+    if (strcmp(key, "mode") == 0)
+        return parse_mode(value, &mode) ? NULL : "an octal mode that lets its owner write, as 0640";
+    return strcmp(value, "auto") == 0 || strcmp(value, "call") == 0 ? NULL : "auto or call";
+}
+
 static int
 read_params(struct file *f, const struct thole_sink_uri *uri)
 {
@@ -218,15 +238,10 @@ read_params(struct file *f, const struct thole_sink_uri *uri)
 
     f->mode = DEFAULT_MODE;
     f->mode_given = mode != NULL;
-    f->look = !reopen || strcmp(reopen, "auto") == 0;
-    if (!f->look && strcmp(reopen, "call") != 0)
+    f->look = !reopen || strcmp(reopen, "call") != 0;
+    if (reopen && check_param("reopen", reopen))
         return -EINVAL;
-    if (!mode)
-        return 0;
-    if (*mode == '\0' || strlen(mode) > 4 || strspn(mode, "01234567") != strlen(mode))
-        return -EINVAL;
-    f->mode = (mode_t)strtoul(mode, NULL, 8);
-    return f->mode <= 0777 ? 0 : -EINVAL;
+    return !mode || parse_mode(mode, &f->mode) ? 0 : -EINVAL;
 }
 
 static void
@@ -371,6 +386,7 @@ const struct thole_sink_ops thl_sink_file = {
     .flags = THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
     .format = "json",
     .keys = keys,
+    .check = check_param,
     .identify = identify,
     .open = open_file,
     .write = write_file,

@@ -325,8 +325,12 @@ read_pair(struct reading *r, struct thl_span pair)
     const char *value = keep_decoded(r, written);
     if (!value)
         return false;
+    struct thl_span span = {value, strlen(value)};
     if (common)
-        return common->read(r, (struct thl_span){value, strlen(value)});
+        return common->read(r, span);
+    const char *expected = r->spec->ops->check ? r->spec->ops->check(own, value) : NULL;
+    if (expected)
+        return refuse_value(r, own, span, expected);
     set_param(r, own, value);
     return true;
 }

@@ -52,7 +52,7 @@ open_targets(struct thl_dispatch *d, struct thl_config_errors *errors)
     for (size_t i = 0; i < d->targets.n; i++) {
         int rc = thl_outbox_open(d->outbox[i]);
         if (rc < 0)
-            thl_config_error(errors, d->targets.target[i].spec->label, "", 0,
+            thl_config_error(errors, d->targets.target[i].route[0].spec->label, "", 0,
                              "cannot open %s: %s; stderr takes its records until it can be opened",
                              d->targets.target[i].name, thl_errname_text(-rc));
     }

@@ -171,7 +171,7 @@ enum thl_outbox_put
 thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level,
                unsigned how)
 {
-    bool line = (o->target->spec->ops->flags & THOLE_SINK_LINES) != 0;
+    bool line = (o->target->ops->flags & THOLE_SINK_LINES) != 0;
     struct thl_batch *b = &o->fill;
     thl_outbox_hold(o);
     if (!has_room_locked(o, size + line, level)) {

@@ -30,14 +30,14 @@ thl_outbox_in_sink(void)
 static const struct thole_sink_ops *
 ops_of(const struct thl_outbox *o)
 {
-    return o->target->spec->ops;
+    return o->target->ops;
 }
 
 int
 thl_outbox_open(struct thl_outbox *o)
 {
     in_sink = true;
-    int rc = ops_of(o)->open(&o->target->spec->uri, &o->sink);
+    int rc = ops_of(o)->open(&o->target->uri, &o->sink);
     in_sink = false;
     if (rc < 0) {
         o->sink = NULL;
@@ -72,7 +72,7 @@ fall_back(struct thl_outbox *o)
     size_t shown = 0, n = b->n - b->next;
     void *sink;
     in_sink = true;
-    if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->spec->uri, &sink) == 0) {
+    if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->uri, &sink) == 0) {
         while (shown < n && write_to_stderr(sink, &b->record[b->next + shown]))
             shown++;
         thl_sink_stderr.close(sink);

@@ -57,13 +57,14 @@ same_style(const struct thl_format_options *a, const struct thl_format_options *
 }
 
 static struct thl_format_options
-make_style(const struct thl_sink_spec *spec, const char *identity, const struct thl_target_env *env)
+make_style(const struct thl_sink_spec *spec, const struct thl_target *target,
+           const struct thl_target_env *env)
 {
-    int fd = descriptor_of(identity);
+    int fd = descriptor_of(target->identity);
     bool stream = spec->ops == &thl_sink_stderr || spec->ops == &thl_sink_stdout;
     bool terminal = stream && isatty(fd);
-    struct thl_format_options o = {.format = spec->format};
-    if (terminal && !spec->format_given)
+    struct thl_format_options o = {.format = target->format_given ? target->format : spec->format};
+    if (terminal && !target->format_given)
         o.format = THL_FORMAT_PRETTY;
     o.color = o.format == THL_FORMAT_PRETTY && wants_color(spec, terminal, env);
     o.src = spec->src;
@@ -93,24 +94,29 @@ find_or_add_style(struct thl_targets *targets, const struct thl_format_options *
 /* ---- targets ---- */
 
 static const char *
-param_of(const struct thl_sink_spec *spec, const char *key)
+param_of(const struct thole_sink_uri *uri, const char *key)
 {
-    for (size_t i = 0; i < spec->uri.nparams; i++)
-        if (strcmp(spec->uri.params[i].key, key) == 0)
-            return spec->uri.params[i].value;
+    for (size_t i = 0; i < uri->nparams; i++)
+        if (strcmp(uri->params[i].key, key) == 0)
+            return uri->params[i].value;
     return NULL;
 }
 
-/* The key that two URIs of one target disagree about, or NULL. A key that only one names is fine.
- */
-static const char *
-find_conflict(const struct thl_sink_spec *first, const struct thl_sink_spec *spec)
+static bool
+is_lines(const struct thole_sink_ops *ops)
 {
-    if (first->ops->flags & THOLE_SINK_LINES && first->format_given && spec->format_given &&
-        first->format != spec->format)
+    return (ops->flags & THOLE_SINK_LINES) != 0;
+}
+
+/* The key that a URI and those before it disagree about, or NULL. */
+static const char *
+find_conflict(const struct thl_target *target, const struct thl_sink_spec *spec)
+{
+    if (is_lines(spec->ops) && target->format_given && spec->format_given &&
+        target->format != spec->format)
         return "format";
     for (size_t i = 0; i < spec->uri.nparams; i++) {
-        const char *value = param_of(first, spec->uri.params[i].key);
+        const char *value = param_of(&target->uri, spec->uri.params[i].key);
         if (value && strcmp(value, spec->uri.params[i].value) != 0)
             return spec->uri.params[i].key;
     }
@@ -126,33 +132,56 @@ find_target(struct thl_targets *targets, const char *identity)
     return NULL;
 }
 
+static struct thl_target *
+add_target(struct thl_targets *targets, const struct thl_sink_spec *spec, const char *identity)
+{
+    struct thl_target *target = &targets->target[targets->n++];
+    target->ops = spec->ops;
+    target->uri = spec->uri;
+    target->uri.nparams = 0;
+    target->uri.params = target->param;
+    target->is_stderr = strcmp(identity, "fd:2") == 0;
+    copy_text(target->name, sizeof(target->name), spec->uri.text);
+    copy_text(target->identity, sizeof(target->identity), identity);
+    return target;
+}
+
+/* What belongs to the target holds for all routes to it, whichever of them says it. */
 static void
-add_route(struct thl_targets *targets, struct thl_target *target, const struct thl_sink_spec *spec,
-          const struct thl_target_env *env)
+add_keys(struct thl_target *target, const struct thl_sink_spec *spec)
+{
+    for (size_t i = 0; i < spec->uri.nparams && target->uri.nparams < THL_PARAMS; i++)
+        if (!param_of(&target->uri, spec->uri.params[i].key))
+            target->param[target->uri.nparams++] = spec->uri.params[i];
+    if (spec->format_given && is_lines(spec->ops)) {
+        target->format = spec->format;
+        target->format_given = true;
+    }
+    target->seq |= spec->seq;
+}
+
+static void
+add_route(struct thl_target *target, const struct thl_sink_spec *spec)
 {
     struct thl_route *route = &target->route[target->nroutes++];
-    struct thl_format_options style = make_style(spec, target->identity, env);
-    if (target->spec != spec && !spec->format_given)
-        style.format = targets->style[target->route[0].style].format;
-    target->seq |= spec->seq;
+    route->spec = spec;
     route->level = spec->level;
     route->only = spec->only;
     route->only_size = strlen(spec->only);
-    route->style = find_or_add_style(targets, &style, target->seq);
 }
 
 static void
 add_spec(struct thl_targets *targets, const struct thl_sink_spec *spec,
-         const struct thl_target_env *env, struct thl_config_errors *errors)
+         struct thl_config_errors *errors)
 {
     char identity[sizeof(targets->target[0].identity)];
     identify(identity, sizeof(identity), spec);
     struct thl_target *target = find_target(targets, identity);
-    const char *conflict = target ? find_conflict(target->spec, spec) : NULL;
+    const char *conflict = target ? find_conflict(target, spec) : NULL;
     if (conflict) {
         thl_config_error(errors, spec->label, spec->text, spec->column,
-                         "%s= of %s contradicts %s, which is the same target", conflict,
-                         spec->uri.text, target->spec->uri.text);
+                         "%s= of %s contradicts %s, which is the same target: left out", conflict,
+                         spec->uri.text, target->uri.text);
         return;
     }
     if (!target && targets->n == THL_TARGETS) {
@@ -166,14 +195,21 @@ add_spec(struct thl_targets *targets, const struct thl_sink_spec *spec,
                          spec->uri.text);
         return;
     }
-    if (!target) {
-        target = &targets->target[targets->n++];
-        target->spec = spec;
-        target->is_stderr = strcmp(identity, "fd:2") == 0;
-        copy_text(target->name, sizeof(target->name), spec->uri.text);
-        copy_text(target->identity, sizeof(target->identity), identity);
+    if (!target)
+        target = add_target(targets, spec, identity);
+    add_keys(target, spec);
+    add_route(target, spec);
+}
+
+/* When all routes are known, and with them the target's format. */
+static void
+set_styles(struct thl_targets *targets, struct thl_target *target, const struct thl_target_env *env)
+{
+    for (size_t i = 0; i < target->nroutes; i++) {
+        struct thl_route *route = &target->route[i];
+        struct thl_format_options style = make_style(route->spec, target, env);
+        route->style = find_or_add_style(targets, &style, target->seq);
     }
-    add_route(targets, target, spec, env);
 }
 
 void
@@ -182,7 +218,9 @@ thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *specs
 {
     memset(targets, 0, sizeof(*targets));
     for (size_t i = 0; i < specs->n; i++)
-        add_spec(targets, &specs->spec[i], env, errors);
+        add_spec(targets, &specs->spec[i], errors);
+    for (size_t i = 0; i < targets->n; i++)
+        set_styles(targets, &targets->target[i], env);
 }
 
 static bool

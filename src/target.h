@@ -14,9 +14,11 @@
 
 #define THL_TARGETS 16 /* as many as thole_stats reports */
 #define THL_ROUTES 8   /* of one target */
+#define THL_PARAMS 16  /* keys of a scheme's own that two URIs may share between them */
 #define THL_STYLES (THL_TARGETS * 2)
 
 struct thl_route {
+    const struct thl_sink_spec *spec; /* the URI that named it */
     enum thole_level level;
     const char *only; /* "" takes all */
     size_t only_size;
@@ -24,12 +26,15 @@ struct thl_route {
 };
 
 struct thl_target {
-    const struct thl_sink_spec *spec; /* the first URI that named it */
-    char name[64];                    /* in the ledger and in notices */
+    const struct thole_sink_ops *ops;
+    struct thole_sink_uri uri; /* the first that named it, with the keys of all */
+    struct thole_sink_param param[THL_PARAMS];
+    char name[64]; /* in the ledger and in notices */
     char identity[256];
     struct thl_route route[THL_ROUTES];
     size_t nroutes;
-    bool seq, is_stderr;
+    enum thl_format format; /* of all routes to a stream of lines, where one names it */
+    bool format_given, seq, is_stderr;
 };
 
 struct thl_targets {

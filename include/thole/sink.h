@@ -53,6 +53,10 @@ struct thole_sink_ops {
     size_t max_record;       /* default of the key size=, in bytes; 0: no bound */
     const char *const *keys; /* further keys that the URI may carry, ended by NULL; NULL: none */
 
+    /* What the value of one of `keys` should have been ("an octal mode, as 0640"), or NULL when it
+     * will do; else the configuration has an error at its place. NULL: open() judges. */
+    const char *(*check)(const char *key, const char *value);
+
     /* Writes the target's identity, so that two spellings of one target share it: "udp:[::1]:514".
      * NULL: the URI without its query. Returns 0 or a negative errno (then the text is used). */
     int (*identify)(const struct thole_sink_uri *uri, char *out, size_t size);

@@ -205,6 +205,36 @@ THL_TEST(targets, two_formats_for_one_file_are_a_configuration_error)
     folder_remove();
 }
 
+static int
+name_it_twice(const void *sinks)
+{
+    start_with(sinks, NULL);
+    thole_info(root, "by the second route");
+    thole_error(root, "by the first");
+    CAPTURED_CHECK(thole_stop(5000) == 0);
+    return 0;
+}
+
+THL_TEST(targets, what_belongs_to_the_target_holds_whichever_route_names_it)
+{
+    struct captured c;
+    struct stat st;
+    char sinks[512];
+
+    folder_make();
+    snprintf(sinks, sizeof(sinks),
+             "file:%s/a.log?level=error file:%s/a.log?format=logfmt&mode=0600", folder, folder);
+    captured_run(&c, name_it_twice, sinks);
+    cr_expect_eq(c.failed_line, 0, "line %d", c.failed_line);
+    cr_expect_str_eq(c.err, "");
+    cr_expect_eq(count_in_file("a.log", " level=info logger=\"\" msg=\"by the second route\""), 1u);
+    cr_expect_eq(count_in_file("a.log", " level=error logger=\"\" msg=\"by the first\""), 1u,
+                 "one file, one format");
+    cr_assert_eq(stat(folder_path("a.log"), &st), 0);
+    cr_expect_eq(st.st_mode & 0777, 0600u);
+    folder_remove();
+}
+
 /* ---- the incident ---- */
 
 static int

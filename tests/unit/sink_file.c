@@ -72,7 +72,8 @@ THL_TEST(sink_file, mode_key_is_exact_whatever_the_umask)
 
 THL_TEST(sink_file, bad_values_of_keys_are_refused)
 {
-    static const char *const modes[] = {"", "8", "7777", "-1", "0x1ff", " 640", "00640", "640 "};
+    static const char *const modes[] = {"",   "8",     "0",    "0444",  "7777",
+                                        "-1", "0x1ff", " 640", "00640", "640 "};
     const char *folder = make_folder(), *path = path_in(folder, "a.log");
     void *sink = NULL;
 

@@ -215,20 +215,32 @@ longest_value(const struct thl_view *v)
 }
 
 static bool
-cut_values_first(struct cutter *c)
+search_values(struct cutter *c)
 {
     const size_t longest = longest_value(c->whole);
-    if (longest > KEPT && search(c, &c->value_limit, KEPT, longest))
-        return true;
-    return search_message(c) || search_fields(c);
+    return longest > KEPT && search(c, &c->value_limit, KEPT, longest);
+}
+
+static bool
+cut_values_first(struct cutter *c)
+{
+    return search_values(c) || search_message(c) || search_fields(c);
 }
 
 /* Receivers of syslog cut at the end themselves, and a cut inside structured data makes all of it
- * unreadable: the message goes before any value does (RFC 5424, 6.1). */
+ * unreadable: the message goes before any value does (RFC 5424, 6.1). Where that is not enough the
+ * values are what is long: they go, with the message whole, then with what is kept of it. */
 static bool
 cut_message_first(struct cutter *c)
 {
-    return search_message(c) || search_fields(c);
+    if (search_message(c))
+        return true;
+    const size_t kept = c->msg_limit;
+    c->msg_limit = SIZE_MAX;
+    if (search_values(c))
+        return true;
+    c->msg_limit = kept;
+    return search_values(c) || search_fields(c);
 }
 
 /* Apart and cold: its 16 KiB of stack are for the record that needs them. */

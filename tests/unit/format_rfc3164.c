@@ -122,15 +122,30 @@ THL_TEST(format_rfc3164, message_is_cut_first_and_says_so)
     cr_expect_eq(cut, 24u);
 }
 
+THL_TEST(format_rfc3164, value_that_is_what_is_long_is_cut_and_the_message_stays)
+{
+    const struct thl_view v = {AT, .level = THOLE_INFO, TEXT(msg, FORTY FORTY), .nfields = 3,
+                               .field = {{KEY("a"), STR("1")},
+                                         {KEY("b"), STR(FORTY FORTY FORTY FORTY FORTY FORTY)},
+                                         {KEY("c"), STR("2")}}};
+    size_t cut;
+    cr_expect_str_eq(render(182, &v, &cut), "<30>Nov 22 12:54:01 echod[77]: " FORTY FORTY
+                                            " a=1 b=" FORTY " c=2 thole.truncated=200");
+    cr_expect_eq(cut, 200u);
+}
+
 THL_TEST(format_rfc3164, message_gets_the_room_of_fields_that_went)
 {
-    const struct thl_view v = {
-        AT, .level = THOLE_INFO, TEXT(msg, FORTY FORTY), .nfields = 2,
-        .field = {{KEY("a"), STR("1")}, {KEY("b"), STR(FORTY FORTY FORTY FORTY FORTY FORTY)}}};
+    static const char key[] = "0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct thl_view v = {AT, .level = THOLE_INFO, TEXT(msg, FORTY FORTY), .nfields = 1,
+                         .field = {{KEY("a"), STR("1")}}};
     size_t cut;
-    cr_expect_str_eq(render(180, &v, &cut),
-                     "<30>Nov 22 12:54:01 echod[77]: " FORTY FORTY " a=1 thole.truncated=240");
-    cr_expect_eq(cut, 240u);
+    for (int i = 0; i < 3; i++) /* numbers: nothing of them can be cut */
+        v.field[v.nfields++] = (struct thl_view_field){key + i, 40, {THOLE_FIELD_INT, 0, {.i = 7}}};
+    cr_expect_str_eq(render(143, &v, &cut),
+                     "<30>Nov 22 12:54:01 echod[77]: " FORTY "012... a=1 "
+                     "0123456789abcdef0123456789abcdef01234567=7 thole.truncated=39");
+    cr_expect_eq(cut, 39u, "two fields and 37 bytes of the message");
 }
 
 /* A message longer than the copy that carries the "..." is cut to that copy. */

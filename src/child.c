@@ -230,22 +230,24 @@ builder_put_all(struct builder *b, const struct thl_site_key *keys, const struct
     put_mark(b);
 }
 
+/* `late`: by thole_bind. */
 static void
-refuse(thole_logger *out, unsigned logger, uint32_t site)
+refuse(thole_logger *out, unsigned logger, uint32_t site, bool late)
 {
     atomic_fetch_add_explicit(&thl_slab_counts.refused, 1, memory_order_relaxed); /* a counter */
-    thl_notice_child_refused(site);
+    thl_notice_child_refused(site, late);
     *out = thl_slab_named(logger);
 }
 
 /* A child of a child inherits the level that was set on its parent: debug one connection, all of
  * it. */
 static void
-make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, const struct builder *b)
+make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, bool late,
+     const struct builder *b)
 {
     thole_logger child;
     if (thl_slab_create(&child, logger, site, b->bytes, (uint32_t)b->size) < 0) {
-        refuse(out, logger, site);
+        refuse(out, logger, site, late);
         return;
     }
     if (level != THL_SLAB_NO_LEVEL)
@@ -254,9 +256,9 @@ make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, const st
     *out = child;
 }
 
-void
-thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
-               const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
+static void
+make_of(thole_logger *out, thole_logger parent, uint32_t site, bool late,
+        const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
 {
     struct builder b;
     struct thl_slab_ref ref;
@@ -270,7 +272,14 @@ thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
             thl_child_count_stale();
     }
     builder_put_all(&b, keys, values, n);
-    make(out, logger, level, site, &b);
+    make(out, logger, level, site, late, &b);
+}
+
+void
+thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
+               const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
+{
+    make_of(out, parent, site, false, keys, values, n);
 }
 
 void
@@ -281,7 +290,7 @@ thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
     struct thl_slab_ref ref;
     int rc;
     if (thl_slab_is_named(*lg)) {
-        thl_child_make(lg, *lg, site, keys, values, n);
+        make_of(lg, *lg, site, true, keys, values, n);
         return;
     }
     do {
@@ -294,7 +303,7 @@ thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
         rc = thl_slab_replace(&ref, b.bytes, (uint32_t)b.size);
     } while (rc == -EAGAIN);
     if (rc == -ENOMEM)
-        refuse(&(thole_logger){0}, 0, site);
+        refuse(&(thole_logger){0}, 0, site, true);
 }
 
 int

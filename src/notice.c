@@ -23,7 +23,7 @@ enum { CHILD = 1, LOGGER = 2, CONFIG = 4, LEFT = 8 };
  * a lock or is a single word. */
 static _Atomic uint32_t pending;
 
-static _Atomic uint32_t child_site; /* the call site refused last */
+static _Atomic uint32_t child_site; /* the call site refused last; 0: none since the last notice */
 
 /* The name refused last; `taken` is a lock that is tried, never waited for. */
 static struct {
@@ -63,9 +63,15 @@ note(uint32_t bit)
 }
 
 void
-thl_notice_child_refused(uint32_t site)
+thl_notice_child_refused(uint32_t site, bool late)
 {
-    atomic_store_explicit(&child_site, site, memory_order_relaxed);
+    uint32_t none = 0;
+    /* relaxed: a number, and the bit that follows orders it */
+    if (!late)
+        atomic_store_explicit(&child_site, site, memory_order_relaxed);
+    else
+        atomic_compare_exchange_strong_explicit(&child_site, &none, site, memory_order_relaxed,
+                                                memory_order_relaxed);
     note(CHILD);
 }
 
@@ -207,7 +213,8 @@ say_child(thl_notice_fn fn, void *arg)
     uint64_t refused = atomic_load_explicit(&thl_slab_counts.refused, memory_order_relaxed);
     if (refused == child_said || !is_due(&child_said_ms))
         return;
-    thl_notice_src(src, sizeof(src), atomic_load_explicit(&child_site, memory_order_relaxed));
+    thl_notice_src(src, sizeof(src),
+                   atomic_exchange_explicit(&child_site, 0, memory_order_relaxed));
     thl_notice_holders(holders, sizeof(holders));
     thole_field fields[] = {
         field_uint("limit", atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),

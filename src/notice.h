@@ -25,8 +25,9 @@ struct thl_notice {
 };
 typedef void (*thl_notice_fn)(void *arg, const struct thl_notice *notice);
 
-/* A child was refused at a call site (0: not known), a name at file:line. */
-void thl_notice_child_refused(uint32_t site);
+/* A child was refused at a call site (0: not known), a name at file:line. `late`: by a bind of what
+ * an earlier refusal left; it is named only where no other is. */
+void thl_notice_child_refused(uint32_t site, bool late);
 void thl_notice_logger_refused(const char *file, unsigned line);
 
 /* A configuration error, its first line; at most 32 are kept. Not async-signal-safe. */

@@ -341,6 +341,26 @@ THL_TEST(child, limit_is_one_warning_that_names_the_call_site)
         thole_unref(&child[i]);
 }
 
+THL_TEST(child, limit_names_who_makes_children_and_not_a_late_bind)
+{
+    thole_logger first, other;
+    char src[64];
+    int line = 0;
+
+    start_with("children=1");
+    thole_child(&first, thole_get("net"), "conn", 0);
+    for (int i = 0; i < 100; i++) {
+        line = __LINE__ + 1;
+        thole_child(&other, thole_get("net"), "conn", i);
+        thole_bind(&other, "late", i); /* of the named logger that was left: refused as well */
+    }
+    cr_assert_eq(thole_flush(5000), 0);
+    snprintf(src, sizeof(src), "\"src\":\"child.c:%d\"", line);
+    cr_expect_not_null(strstr(thole_test_lines(), src), "%s: %s", src, thole_test_lines());
+    cr_expect_eq(take_stats().children_refused, 200u);
+    thole_unref(&first);
+}
+
 THL_TEST(child, context_past_its_limit_is_cut)
 {
     thole_logger child;

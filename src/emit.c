@@ -403,9 +403,12 @@ thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_siz
 }
 
 void
-thl_emit_text(thole_logger lg, unsigned level, const char *text, size_t size, size_t kept)
+thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where, const char *text,
+              size_t size, size_t kept)
 {
-    struct thl_emission e = {.lg = lg, .level = level, .file = "", .msg = text};
+    struct thl_emission e = {
+        .lg = lg, .level = level, .file = where.file, .line = where.line, .msg = text};
+    e.file_size = strlen(where.file);
     e.msg_size = size > kept ? thl_escape_cut(text, kept, kept) : size;
     e.cut = (uint32_t)(size - e.msg_size);
     if (e.cut)

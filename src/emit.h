@@ -81,7 +81,12 @@ void thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t ms
                      const thole_field *fields, size_t n);
 
 /* A message without fields, made by printf: `size` bytes, of which `kept` at most are in `text`. */
-void thl_emit_text(thole_logger lg, unsigned level, const char *text, size_t size, size_t kept);
+struct thl_emit_where {
+    const char *file; /* "" when it is not known */
+    unsigned line;
+};
+void thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where, const char *text,
+                   size_t size, size_t kept);
 
 /* Encodes one of thole's own notices into `to` (`room` bytes); its size, or 0 when it does not fit.
  */

@@ -165,20 +165,36 @@ thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *
     va_end(args);
 }
 
-THL_EXPORT void
-thole_vlogf(thole_logger lg, enum thole_level level, const char *fmt, va_list args)
+/* `where`: "" when it is not known. */
+static void
+print(thole_logger lg, unsigned level, struct thl_emit_where where, const char *fmt, va_list args)
 {
     char text[LOGF_BYTES];
     const int saved = errno;
-    if (!fmt || !thole_enabled(lg, level))
+    if (!fmt || !thole_on_(lg, level))
         return;
     errno = saved; /* for %m */
     int n = vsnprintf(text, sizeof(text), fmt, args);
     if (n < 0)
-        thl_emit_fields(lg, (unsigned)level, fmt, strlen(fmt), NULL, 0);
+        thl_emit_text(lg, level, where, fmt, strlen(fmt), sizeof(text) - 1);
     else
-        thl_emit_text(lg, (unsigned)level, text, (size_t)n, sizeof(text) - 1);
+        thl_emit_text(lg, level, where, text, (size_t)n, sizeof(text) - 1);
     errno = saved;
+}
+
+THL_EXPORT void
+thole_vlogf(thole_logger lg, enum thole_level level, const char *fmt, va_list args)
+{
+    print(lg, (unsigned)level, (struct thl_emit_where){"", 0}, fmt, args);
+}
+
+THL_EXPORT void
+thole_logf_(thole_logger lg, unsigned level, const char *file, unsigned line, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print(lg, level, (struct thl_emit_where){file, line}, fmt, args);
+    va_end(args);
 }
 
 THL_EXPORT void

@@ -362,6 +362,8 @@ void thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *sit
                   ...);
 void thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...);
 thole_logger thole_get_(const char *name, const char *file, unsigned line);
+void thole_logf_(thole_logger lg, unsigned level, const char *file, unsigned line, const char *fmt,
+                 ...) __attribute__((format(printf, 5, 6)));
 
 static __inline__ bool
 thole_on_(thole_logger lg, unsigned level)
@@ -463,7 +465,7 @@ thole_enabled(thole_logger lg, enum thole_level level)
         if ((lvl) >= (THOLE_MIN_LEVEL) && thole_on_(thole_lg_, (lvl))) {                           \
             int *const thole_errno_at_ = &errno;                                                   \
             const int thole_errno_was_ = *thole_errno_at_;                                         \
-            thole_logf(thole_lg_, (lvl), __VA_ARGS__);                                             \
+            thole_logf_(thole_lg_, (lvl), __FILE__, __LINE__, __VA_ARGS__);                        \
             *thole_errno_at_ = thole_errno_was_;                                                   \
         }                                                                                          \
     } while (0)

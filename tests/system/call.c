@@ -185,6 +185,24 @@ THL_TEST(call, printf_bridge_makes_a_message_that_is_escaped)
     thole_unref(&conn);
 }
 
+THL_TEST(call, names_its_file_and_line_where_the_sink_asks)
+{
+    const struct thole_options opt = {.size = sizeof(opt), .sinks = "memory:?src=1"};
+    char src[2][64];
+
+    cr_assert_eq(thole_start(&opt), 0);
+    const int line = __LINE__;
+    thole_info(root, "of a call site");
+    thole_infof(root, "of the %s bridge", "printf");
+    thole_logf(root, THOLE_INFO, "a function has no place of its own");
+    snprintf(src[0], sizeof(src[0]), "of a call site\",\"src\":\"call.c:%d\"", line + 1);
+    snprintf(src[1], sizeof(src[1]), "of the printf bridge\",\"src\":\"call.c:%d\"", line + 2);
+    const char *lines = thole_test_lines();
+    for (int i = 0; i < 2; i++)
+        cr_expect_not_null(strstr(lines, src[i]), "%s: %s", src[i], lines);
+    cr_expect_eq(captured_count(lines, "\"src\":"), 2u, "%s", lines);
+}
+
 static int
 shout(const void *arg)
 {

@@ -82,7 +82,9 @@ typedef struct thole_secret_ {
 static __inline__ thole_str_
 thole_str(const char *p, size_t n)
 {
-    thole_str_ r = {p, n};
+    thole_str_ r;
+    r.p = p;
+    r.n = n;
     return r;
 }
 
@@ -90,7 +92,9 @@ thole_str(const char *p, size_t n)
 static __inline__ thole_bytes_
 thole_bytes(const void *p, size_t n)
 {
-    thole_bytes_ r = {p, n};
+    thole_bytes_ r;
+    r.p = p;
+    r.n = n;
     return r;
 }
 
@@ -98,7 +102,9 @@ thole_bytes(const void *p, size_t n)
 static __inline__ thole_addr_
 thole_addr(const struct sockaddr *sa, size_t len)
 {
-    thole_addr_ r = {sa, len};
+    thole_addr_ r;
+    r.p = sa;
+    r.n = len;
     return r;
 }
 
@@ -106,7 +112,8 @@ thole_addr(const struct sockaddr *sa, size_t len)
 static __inline__ thole_errno_
 thole_errno(int e)
 {
-    thole_errno_ r = {e};
+    thole_errno_ r;
+    r.e = e;
     return r;
 }
 
@@ -153,7 +160,8 @@ thole_s(int64_t x)
 static __inline__ thole_hex_
 thole_hex(uint64_t x)
 {
-    thole_hex_ r = {x};
+    thole_hex_ r;
+    r.x = x;
     return r;
 }
 
@@ -274,6 +282,7 @@ constexpr
 }
 #define THOLE_TAG_(x) thole_tag_of_<typename std::decay<decltype(x)>::type>::v
 #define THOLE_ARG_(x) thole_pass_(x)
+#define THOLE_UNSIGNED_(x) static_cast<unsigned>(x)
 #define THOLE_ASSERT_ static_assert
 #define THOLE_IS_LITERAL_(s)                                                                       \
     (std::is_same<decltype((s)), const char(&)[sizeof(s)]>::value && __builtin_constant_p(s))
@@ -306,6 +315,7 @@ constexpr
              : THOLE_TAG_HEX_, thole_secret_                                                       \
              : THOLE_TAG_SECRET_)
 #define THOLE_ARG_(x) (x)
+#define THOLE_UNSIGNED_(x) ((unsigned)(x))
 #define THOLE_ASSERT_ _Static_assert
 /* -Wwrite-strings makes literals const in C, so both spellings count. */
 #define THOLE_IS_LITERAL_(s)                                                                       \

@@ -386,7 +386,7 @@ thole_on_(thole_logger lg, unsigned level)
 static __inline__ bool
 thole_enabled(thole_logger lg, enum thole_level level)
 {
-    return thole_on_(lg, (unsigned)level);
+    return thole_on_(lg, level);
 }
 
 #ifdef __cplusplus
@@ -449,8 +449,9 @@ thole_enabled(thole_logger lg, enum thole_level level)
         THOLE_CHECK_MESSAGE_(THOLE_FIRST_(__VA_ARGS__))                                            \
         THOLE_SITE_(site_lvl, n, THOLE_FIRST_(__VA_ARGS__), __VA_ARGS__)                           \
         const thole_logger thole_lg_ = (lg);                                                       \
-        const unsigned thole_lvl_ = (unsigned)(lvl);                                               \
-        if (thole_lvl_ + 1u > (unsigned)(THOLE_MIN_LEVEL) && thole_on_(thole_lg_, thole_lvl_)) {   \
+        const unsigned thole_lvl_ = THOLE_UNSIGNED_(lvl);                                          \
+        if (thole_lvl_ + 1u > THOLE_UNSIGNED_(THOLE_MIN_LEVEL) &&                                  \
+            thole_on_(thole_lg_, thole_lvl_)) {                                                    \
             int *const thole_errno_at_ = &errno;                                                   \
             const int thole_errno_was_ = *thole_errno_at_;                                         \
             thole_emit_(thole_lg_, thole_lvl_, &thole_here_.site,                                  \

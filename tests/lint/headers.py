@@ -18,6 +18,8 @@ STANDARDS = {
 
 def compile_alone(header, include, language, compiler, standard):
     flags = [w for w in WARNINGS if w != '-Wpedantic' or '89' not in standard]
+    if language == 'c++':
+        flags.append('-Wold-style-cast')
     text = f'#include <thole/{header.name}>\n#include <thole/{header.name}>\n'
     run = subprocess.run([compiler, f'-std={standard}', *flags, '-x', language, '-fsyntax-only',
                           '-I', include, '-'], input=text, text=True, stderr=subprocess.PIPE,

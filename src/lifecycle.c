@@ -26,7 +26,8 @@
 #include "writer.h"
 
 #define EXIT_MS 1000
-#define PARK_MS 100 /* how long fork waits for sinks to come out of their I/O */
+#define NEVER_CUT_BYTES 4096 /* of a record past its limit: 16 numbers or addresses */
+#define PARK_MS 100          /* how long fork waits for sinks to come out of their I/O */
 
 struct thl_life thl_life = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -158,10 +159,12 @@ prepare_once(void)
 static void
 apply_limits(const struct thl_limits *l)
 {
+    /* a context leaves half of the record to the event, whatever the two limits say */
+    uint32_t context = l->context < l->record / 2 ? l->context : l->record / 2;
     /* relaxed, all: bounds that are read one by one */
     atomic_store_explicit(&thl_slab_counts.limit, l->children, memory_order_relaxed);
     atomic_store_explicit(&thl_logger_counts.limit, l->loggers, memory_order_relaxed);
-    atomic_store_explicit(&thl_child_context_limit, l->context, memory_order_relaxed);
+    atomic_store_explicit(&thl_child_context_limit, context, memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.record_limit, l->record, memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.block_ms, l->block ? l->block_ms : 0,
                           memory_order_relaxed);
@@ -171,7 +174,7 @@ apply_limits(const struct thl_limits *l)
 static int
 make_direct_buffer(void)
 {
-    size_t size = limits.record + 64;
+    size_t size = limits.record + NEVER_CUT_BYTES;
     if (direct_buffer && direct_size >= size)
         return 0;
     unsigned char *bigger = malloc(size);

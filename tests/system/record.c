@@ -336,6 +336,29 @@ THL_TEST(record, what_errno_adds_does_not_stand_twice)
 
 /* ---- bounds ---- */
 
+THL_TEST(record, has_room_for_its_own_fields_beside_the_longest_context)
+{
+    thole_logger child;
+    char text[1000];
+
+    setenv("THOLE_SINKS", "memory:", 1);
+    setenv("THOLE_LIMITS", "record=512,context=8K", 1); /* in direct mode, and after a start */
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    for (int started = 0; started < 2; started++) {
+        thole_child(&child, root, "a", text, "b", text);
+        thole_info(child, "hello", "n", 1, "m", 2, "o", 3, "long", text, "p", 4);
+        const char *lines = thole_test_lines();
+        cr_expect_eq(captured_count(lines, "\"msg\":\"hello\""), 1u, "%s", lines);
+        cr_expect_not_null(strstr(lines, "\"n\":1,\"m\":2,\"o\":3,\"long\":\"xxx"), "%s", lines);
+        cr_expect_not_null(strstr(lines, "\"p\":4,\"thole.truncated\":"), "%s", lines);
+        thole_unref(&child);
+        thole_test_clear();
+        if (!started)
+            cr_assert_eq(thole_start(NULL), 0);
+    }
+}
+
 THL_TEST(record, past_its_limit_is_cut_in_its_longest_value_marked_and_counted)
 {
     struct thole_stats stats = {.size = sizeof(stats)};

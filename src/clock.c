@@ -36,11 +36,11 @@ thl_clock_mono_ms(void)
     return mono_ns() / 1000000;
 }
 
-struct timespec
-thl_clock_deadline(int64_t timeout_ms)
+static struct timespec
+deadline_on(clockid_t clock, int64_t timeout_ms)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     if (timeout_ms < 0)
         timeout_ms = INT64_C(1000000000000);
     t.tv_sec += (time_t)(timeout_ms / 1000);
@@ -50,6 +50,18 @@ thl_clock_deadline(int64_t timeout_ms)
         t.tv_nsec -= 1000000000;
     }
     return t;
+}
+
+struct timespec
+thl_clock_deadline(int64_t timeout_ms)
+{
+    return deadline_on(CLOCK_MONOTONIC, timeout_ms);
+}
+
+struct timespec
+thl_clock_realtime_deadline(int64_t timeout_ms)
+{
+    return deadline_on(CLOCK_REALTIME, timeout_ms);
 }
 
 /* The kernel watches the TSC against other clocks and leaves it when it drifts: ask it. */

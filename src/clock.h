@@ -36,6 +36,9 @@ int64_t thl_clock_mono_ms(void);
 /* now + timeout_ms on CLOCK_MONOTONIC; a negative timeout is about 30 years away. */
 struct timespec thl_clock_deadline(int64_t timeout_ms);
 
+/* The same on CLOCK_REALTIME, which is all that pthread_mutex_timedlock knows. */
+struct timespec thl_clock_realtime_deadline(int64_t timeout_ms);
+
 /* Ties ticks to the wall clock again, and measures the rate since the first anchor. */
 void thl_clock_anchor(struct thl_clock *clock);
 

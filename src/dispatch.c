@@ -225,8 +225,7 @@ render(struct thl_dispatch *d, unsigned style)
 static bool
 may_wait(struct thl_dispatch *d, const struct thl_outbox *o, int64_t until_ms)
 {
-    return d->block_ms > 0 && thl_outbox_has_thread(o) &&
-           !atomic_load_explicit(&d->hurry, memory_order_relaxed) && /* seen a slice later */
+    return d->block_ms > 0 && thl_outbox_has_thread(o) && !thl_dispatch_is_hurried(d) &&
            thl_clock_mono_ms() < until_ms;
 }
 
@@ -248,6 +247,8 @@ put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, siz
             continue;
         }
         thl_dispatch_release_locks(d);
+        if (d->between)
+            d->between();
         thl_outbox_wait(o, &slice);
     } while (thl_outbox_put(o, bytes, size, level, how) == THL_OUTBOX_WAIT);
 }
@@ -316,6 +317,12 @@ thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
     }
     atomic_fetch_add_explicit(&thl_dispatch_notices_made, 1, memory_order_relaxed);
     return told;
+}
+
+bool
+thl_dispatch_is_hurried(struct thl_dispatch *d)
+{
+    return atomic_load_explicit(&d->hurry, memory_order_relaxed); /* a record or a slice late */
 }
 
 void

@@ -27,6 +27,7 @@ struct thl_dispatch {
     char *render[THL_STYLES]; /* one buffer each, render_bytes long */
     size_t render_bytes, rendered[THL_STYLES];
     uint32_t block_ms;
+    void (*between)(void); /* called while it waits for room, holding no outbox; or NULL */
     _Atomic bool hurry;
     int64_t last_ns;      /* of notices, which come from no ring */
     int64_t zone_quarter; /* the quarter of an hour for which utc_offset was read */
@@ -70,8 +71,10 @@ void thl_dispatch_release_locks(struct thl_dispatch *d);
 size_t thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
                            const struct thl_outbox *except);
 
-/* From now on nobody waits for room (overflow=block): the end has come. Any thread. */
+/* From now on nobody waits for room (overflow=block), nor dispatches: the end has come. Any thread.
+ */
 void thl_dispatch_hurry(struct thl_dispatch *d);
+bool thl_dispatch_is_hurried(struct thl_dispatch *d);
 
 /* thole_reopen() was called; whoever dispatches takes the flag back and asks the sinks. */
 extern _Atomic bool thl_dispatch_reopen;

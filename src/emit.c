@@ -216,6 +216,16 @@ count_full(unsigned level)
     atomic_fetch_add_explicit(&thl_emit_ledger.full[level], 1, memory_order_relaxed);
 }
 
+void
+thl_emit_count_discarded(const uint64_t *by_level)
+{
+    for (unsigned l = 0; l < THL_LEVELS; l++) {
+        /* release: pairs with the snapshot. In between it sees them as neither, and adds up. */
+        atomic_fetch_add_explicit(&thl_emit_ledger.discarded, by_level[l], memory_order_release);
+        atomic_fetch_add_explicit(&thl_emit_ledger.stopped[l], by_level[l], memory_order_relaxed);
+    }
+}
+
 static enum outcome
 push_somewhere(uint64_t epoch, struct thl_emission *e, bool *nested)
 {

@@ -51,10 +51,10 @@ struct thl_emit_queues {
 
 /* The process's ledger, but for what the rings count themselves (pushed, popped). */
 struct thl_emit_ledger {
-    _Atomic uint64_t direct;                         /* called and routed without a queue */
-    _Atomic uint64_t full[THL_LEVELS];               /* dropped: queue_full */
-    _Atomic uint64_t stopped[THL_LEVELS];            /* dropped: stopped */
-    _Atomic uint64_t retired_pushed, retired_popped; /* of queues that an earlier epoch had */
+    _Atomic uint64_t direct;              /* called and routed without a queue */
+    _Atomic uint64_t full[THL_LEVELS];    /* dropped: queue_full */
+    _Atomic uint64_t stopped[THL_LEVELS]; /* dropped: stopped */
+    _Atomic uint64_t discarded;           /* popped and not routed: among `stopped` */
     _Atomic uint64_t truncated;
 };
 
@@ -92,6 +92,9 @@ void thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where,
  */
 size_t thl_emit_notice(void *to, size_t room, unsigned level, const char *msg,
                        const thole_field *fields, size_t n);
+
+/* Queued records that the end left no time for, by level; after they were popped. */
+void thl_emit_count_discarded(const uint64_t *by_level);
 
 /* Wakes the writer if it naps or sleeps. Async-signal-safe. */
 void thl_emit_wake(void);

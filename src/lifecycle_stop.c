@@ -15,14 +15,25 @@
 #define EXIT_MS 1000
 #define GRACE_MS 500 /* of a stop's time, a quarter at most: for sinks to see the end */
 
+static int
+await_stopped_locked(const struct timespec *deadline)
+{
+    int rc = 0;
+    while (rc == 0 && thl_life_state() == THL_LIFE_STOPPING)
+        rc = pthread_cond_timedwait(&thl_life.changed, &thl_life.lock, deadline);
+    return rc == 0 ? 0 : -ETIMEDOUT;
+}
+
 /* In direct mode a record is with its sink when its call returns, unless the sink was in trouble.
  */
 static int
-flush_direct(void)
+flush_direct(const struct timespec *deadline)
 {
     int rc = 0;
     thl_life_lock();
-    if (thl_life_state() == THL_LIFE_DIRECT) {
+    if (thl_life_state() == THL_LIFE_STOPPING) { /* whatever is left then has been counted */
+        rc = await_stopped_locked(deadline);
+    } else if (thl_life_state() == THL_LIFE_DIRECT) {
         thl_news_say(thl_life.dispatch, false);
         thl_dispatch_release(thl_life.dispatch);
         rc = thl_dispatch_has_pending(thl_life.dispatch) ? -ETIMEDOUT : 0;
@@ -58,7 +69,7 @@ thl_lifecycle_flush(int timeout_ms)
         return -EDEADLK;
     thl_life_notice_fork();
     if (thl_life_state() != THL_LIFE_RUNNING)
-        return flush_direct();
+        return flush_direct(&deadline);
     struct thl_dispatch *d = borrow_dispatch();
     int rc = thl_writer_flush(&deadline);
     int written = thl_dispatch_flush(d, &deadline, true);
@@ -100,15 +111,6 @@ stop_running(const struct timespec *soft, const struct timespec *deadline)
     int closed = thl_dispatch_close(thl_life.dispatch, deadline);
     thl_news_print_lost(thl_life.dispatch);
     return rc < 0 ? rc : closed;
-}
-
-static int
-await_stopped_locked(const struct timespec *deadline)
-{
-    int rc = 0;
-    while (rc == 0 && thl_life_state() == THL_LIFE_STOPPING)
-        rc = pthread_cond_timedwait(&thl_life.changed, &thl_life.lock, deadline);
-    return rc == 0 ? 0 : -ETIMEDOUT;
 }
 
 static int

@@ -195,6 +195,7 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
     if (b->touched < b->size)
         b->touched = b->size;
     o->offered++;
+    o->queued++;
     return THL_OUTBOX_PUT;
 }
 

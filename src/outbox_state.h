@@ -29,6 +29,7 @@ struct thl_outbox {
     /* (lock) */
     struct thl_batch fill, drain; /* drain's bytes: the serving thread's */
     uint64_t offered, written, dropped, suppressed, cause[THL_CAUSES];
+    uint64_t queued; /* of offered: the records that ever had a place in fill */
     uint64_t unsaid[THL_CAUSES][THL_LEVELS];
     int64_t unsaid_since_ns, said_ms;
     bool trouble, say_down, say_recovered, down_was_said;
@@ -41,6 +42,7 @@ struct thl_outbox {
     _Atomic bool reopen;
     bool stalled; /* waited for room in vain: do not wait again before it moves */
     bool broken;  /* fork caught it inside its I/O: its state is not to be used */
+    bool forking; /* the thread that forks has the lock */
     pthread_t thread;
     void *sink; /* the serving thread's; NULL: not open */
 };

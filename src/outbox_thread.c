@@ -16,6 +16,7 @@
 #define THREAD_STACK_BYTES (256 * 1024) /* a sink may resolve names */
 #define KEEP_BYTES (64 * 1024)          /* of a queue's memory, when it has become idle */
 #define TRIM_EVERY_MS 250
+#define FORK_LOCK_MS 20
 
 static THL_TLS bool in_sink;
 
@@ -145,6 +146,17 @@ may_try(struct thl_outbox *o)
     return may;
 }
 
+/* Whether the batch is still this thread's: while it hung in open or reopen, thl_outbox_stop may
+ * have counted all of it. */
+static bool
+has_batch(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool has = !o->left_alone && o->drain.next < o->drain.n;
+    pthread_mutex_unlock(&o->lock);
+    return has;
+}
+
 /* One try at the drained batch. */
 static void
 write_batch(struct thl_outbox *o)
@@ -152,7 +164,10 @@ write_batch(struct thl_outbox *o)
     struct thl_batch *b = &o->drain;
     size_t done = 0;
     reopen_if_asked(o);
-    if (!o->sink && (!may_try(o) || thl_outbox_open(o) < 0)) {
+    bool open = o->sink || (may_try(o) && thl_outbox_open(o) == 0);
+    if (!has_batch(o))
+        return;
+    if (!open) {
         fall_back(o);
         return;
     }
@@ -330,19 +345,26 @@ thl_outbox_start(struct thl_outbox *o)
     return -rc;
 }
 
+/* The records that have left the queue, in order: later ones that found no place do not count. */
+static uint64_t
+count_gone_locked(const struct thl_outbox *o)
+{
+    return o->queued - thl_outbox_pending_locked(o);
+}
+
 int
 thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
 {
     int rc = 0;
     pthread_mutex_lock(&o->lock);
-    uint64_t mark = o->offered, want = ++o->flush_want;
+    uint64_t mark = o->queued, want = ++o->flush_want;
     pthread_cond_signal(&o->work);
-    while (rc == 0 && !o->ended && o->written + o->dropped + o->suppressed < mark)
+    while (rc == 0 && !o->ended && count_gone_locked(o) < mark)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     while (rc == 0 && o->has_thread && !o->ended && o->flush_done < want &&
            thl_outbox_pending_locked(o) == 0)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    bool all = o->written + o->dropped + o->suppressed >= mark;
+    bool all = count_gone_locked(o) >= mark;
     pthread_mutex_unlock(&o->lock);
     return all ? 0 : -ETIMEDOUT;
 }
@@ -422,28 +444,31 @@ thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
 
 /* ---- fork ---- */
 
+/* Locks are taken one after the other here and by the dispatcher, so neither may wait for ever. */
 void
 thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline)
 {
-    int rc = 0;
-    pthread_mutex_lock(&o->lock);
-    while (o->in_io && rc == 0)
+    struct timespec until = thl_clock_realtime_deadline(FORK_LOCK_MS);
+    int rc = pthread_mutex_timedlock(&o->lock, &until);
+    o->forking = rc == 0;
+    while (rc == 0 && o->in_io)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    o->broken = o->in_io;
+    o->broken = !o->forking || o->in_io;
 }
 
 void
 thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
 {
     if (!in_child) {
-        pthread_mutex_unlock(&o->lock);
+        if (o->forking)
+            pthread_mutex_unlock(&o->lock);
         return;
     }
     thl_outbox_init_sync(o);
-    o->held = o->has_thread = o->in_io = o->stop = o->ended = o->left_alone = false;
+    o->forking = o->held = o->has_thread = o->in_io = o->stop = o->ended = o->left_alone = false;
     o->fill.n = o->fill.next = o->fill.size = 0;
     o->drain.n = o->drain.next = o->drain.size = 0;
-    o->offered = o->written = o->dropped = o->suppressed = 0;
+    o->offered = o->written = o->dropped = o->suppressed = o->queued = 0;
     o->flush_want = o->flush_done = 0;
     o->unsaid_since_ns = o->next_try_ms = 0;
     o->trouble = o->say_down = o->say_recovered = o->stalled = false;

@@ -30,14 +30,15 @@ load(const _Atomic uint64_t *counter)
 static void
 count_rings(struct thole_stats *out, const struct thl_arena *arena)
 {
-    uint64_t popped = load(&thl_emit_ledger.retired_popped);
-    uint64_t pushed = load(&thl_emit_ledger.retired_pushed);
+    uint64_t popped = 0, pushed = 0;
+    /* acquire, and before popped: what was discarded is among what was popped */
+    uint64_t discarded = atomic_load_explicit(&thl_emit_ledger.discarded, memory_order_acquire);
     for (uint32_t i = 0; arena && i < arena->header->nrings; i++) {
         struct thl_ring *ring = thl_arena_ring(arena, i);
         popped += atomic_load_explicit(&ring->popped, memory_order_acquire); /* pop */
         pushed += atomic_load_explicit(&ring->pushed, memory_order_acquire); /* commit */
     }
-    out->routed = popped;
+    out->routed = popped - discarded;
     out->queued = pushed - popped;
 }
 

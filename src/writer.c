@@ -22,6 +22,7 @@
 #define NAP_MAX_MS 5
 #define SLEEP_AFTER_MS 100
 #define RINGS_MAX 1024
+#define FORK_WAIT_MS 100 /* a writer that a sink holds up is not waited for */
 
 /* A ring in the merge: its oldest record. */
 struct source {
@@ -43,8 +44,9 @@ static struct {
     uint64_t flush_done;
     bool ended, has_progress;
 
-    pthread_mutex_t round; /* held for each round: fork waits for it, but not for long */
-    bool round_is_ours;    /* by the thread that forks */
+    pthread_mutex_t round;    /* held but between two handfuls, where fork comes in */
+    _Atomic uint32_t forkers; /* that wait for it, or fork */
+    bool round_is_ours;       /* by the thread that forks */
     struct source sources[RINGS_MAX];
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
 
@@ -89,6 +91,33 @@ oldest(size_t n)
     return best;
 }
 
+/* Called with `round` and no other lock held, so that a fork never waits for long, nor for locks
+ * that are taken in another order. Whoever forks holds `round` while it lasts. */
+static void
+let_fork(void)
+{
+    struct timespec pause = {0, 50000};
+    if (THL_LIKELY(atomic_load_explicit(&writer.forkers, memory_order_relaxed) == 0)) /* a hint */
+        return;
+    pthread_mutex_unlock(&writer.round);
+    while (atomic_load_explicit(&writer.forkers, memory_order_relaxed) > 0)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    pthread_mutex_lock(&writer.round);
+}
+
+/* Past the end's deadline what is queued is dropped, not written: ring by ring, for the daemon's
+ * threads may leave little time. */
+static void
+discard(struct source *s)
+{
+    uint64_t by_level[THL_LEVELS] = {0};
+    do {
+        by_level[s->record->level < THL_LEVELS ? s->record->level : THL_LEVELS - 1]++;
+        thl_ring_pop_consumer(s->ring, s->size);
+    } while (peek(s));
+    thl_emit_count_discarded(by_level);
+}
+
 /* Everything that was queued when it began, in the order of time. */
 static bool
 drain(struct thl_dispatch *d)
@@ -98,12 +127,19 @@ drain(struct thl_dispatch *d)
     for (unsigned handful = 0; n > 0; handful++) {
         size_t i = oldest(n);
         struct source *s = &writer.sources[i];
+        if (THL_UNLIKELY(thl_dispatch_is_hurried(d))) {
+            discard(s);
+            *s = writer.sources[--n];
+            continue;
+        }
         thl_dispatch_record(d, s->record, s->size, &s->ring->last_ns);
         thl_ring_pop_consumer(s->ring, s->size);
         if (!peek(s))
             *s = writer.sources[--n];
-        if (handful % HANDFUL == HANDFUL - 1)
+        if (handful % HANDFUL == HANDFUL - 1) {
             thl_dispatch_release(d);
+            let_fork();
+        }
     }
     thl_dispatch_release(d);
     return any;
@@ -126,6 +162,7 @@ round_once(struct thl_dispatch *d)
     /* acquire: what was queued before the ticket was drawn is in this round */
     uint64_t ticket = atomic_load_explicit(&writer.flush_want, memory_order_acquire);
     pthread_mutex_lock(&writer.round);
+    let_fork();
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
         thl_dispatch_reopen_all(d);
     bool any = drain(d);
@@ -243,6 +280,7 @@ thl_writer_start(struct thl_dispatch *dispatch)
 {
     sigset_t all, old;
     writer.dispatch = dispatch;
+    dispatch->between = let_fork;
     writer.has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
     writer.ended = false;
     writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
@@ -324,7 +362,7 @@ thl_writer_stop(const struct timespec *deadline)
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
     thl_emit_wake();
     int rc = await_end(deadline);
-    if (rc < 0) /* it waits for a target's room: what does not fit now is dropped and counted */
+    if (rc < 0) /* what is queued still, and what does not fit now, is dropped and counted */
         thl_dispatch_hurry(writer.dispatch);
     pthread_join(writer.thread, NULL);
     return rc < 0 ? rc : closed;
@@ -333,13 +371,8 @@ thl_writer_stop(const struct timespec *deadline)
 void
 thl_writer_before_fork(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until); /* a round that waits for a target may take long */
-    until.tv_nsec += 100000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = thl_clock_realtime_deadline(FORK_WAIT_MS);
+    atomic_fetch_add_explicit(&writer.forkers, 1, memory_order_relaxed); /* see let_fork */
     writer.round_is_ours = pthread_mutex_timedlock(&writer.round, &until) == 0;
 }
 
@@ -349,8 +382,10 @@ thl_writer_after_fork(bool in_child)
     if (!in_child) {
         if (writer.round_is_ours)
             pthread_mutex_unlock(&writer.round);
+        atomic_fetch_sub_explicit(&writer.forkers, 1, memory_order_relaxed); /* as above */
         return;
     }
+    atomic_store_explicit(&writer.forkers, 0, memory_order_relaxed); /* alone here */
     pthread_mutex_init(&writer.round, NULL);
     pthread_mutex_init(&writer.lock, NULL);
     init_progress();

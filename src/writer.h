@@ -29,7 +29,8 @@ int thl_writer_flush(const struct timespec *deadline);
  */
 int thl_writer_stop(const struct timespec *deadline);
 
-/* Around fork: the writer is between two rounds while it happens, and holds no lock. */
+/* Around fork: the writer is between two handfuls while it happens, and holds no lock, if that can
+ * be had within 100 ms. */
 void thl_writer_before_fork(void);
 void thl_writer_after_fork(bool in_child);
 

@@ -264,6 +264,47 @@ log_in_each_round(void *arg)
     return NULL;
 }
 
+static _Atomic bool flooding;
+
+static void *
+flood(void *arg)
+{
+    begun++;
+    for (int i = 0; flooding; i++)
+        thole_log(root, i % 7 ? THOLE_INFO : THOLE_WARN, "flood", "i", i);
+    return arg;
+}
+
+/* Two targets that take different records: the writer takes their locks in either order. */
+THL_TEST(fork, amid_a_flood_to_two_targets_never_hangs)
+{
+    pthread_t thread[4];
+    char sinks[256];
+
+    folder_make();
+    snprintf(sinks, sizeof(sinks), "file:%s/warn.log?level=warn file:%s/a.log", folder, folder);
+    start_with(sinks);
+    begun = 0;
+    flooding = true;
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&thread[i], NULL, flood, NULL), 0);
+    while (begun < 4)
+        sched_yield();
+    for (int i = 0; i < ROUNDS; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(0);
+        int status = -1;
+        waitpid(pid, &status, 0);
+        cr_expect_eq(status, 0);
+    }
+    flooding = false;
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    cr_expect_eq(thole_flush(20000), 0);
+    folder_remove();
+}
+
 THL_TEST(fork, beside_threads_that_log_never_hangs)
 {
     pthread_t thread[2];

@@ -7,6 +7,7 @@
 #include "gated_sink.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <thole/test.h>
 #include <thole/thole.h>
 #include <time.h>
@@ -115,6 +116,69 @@ THL_TEST(ledger, flush_past_its_time_says_so_and_the_next_succeeds)
     s = take_stats();
     check_identities(&s);
     cr_expect_eq(s.sink[0].pending, 0u);
+    gate_forget();
+}
+
+static atomic_bool chatting;
+
+static void *
+chat(void *arg)
+{
+    while (chatting)
+        thole_info(root, "chatter");
+    return arg;
+}
+
+THL_TEST(ledger, flush_is_not_done_because_later_records_were_dropped)
+{
+    pthread_t other;
+
+    gate_register();
+    start_with("gated:", "queue=16K,record=512");
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    chatting = true;
+    cr_assert_eq(pthread_create(&other, NULL, chat, NULL), 0);
+    while (take_stats().sink[0].dropped < 1000)
+        sched_yield();
+    cr_expect_eq(thole_flush(200), -ETIMEDOUT, "not one record has been written");
+    chatting = false;
+    pthread_join(other, NULL);
+    struct thole_stats s = take_stats();
+    check_identities(&s);
+    cr_expect_gt(s.sink[0].pending, 0u);
+    cr_expect_eq(s.sink[0].written, 0u);
+    gate_forget();
+}
+
+static void *
+stop_within(void *arg)
+{
+    *(int *)arg = thole_stop(10000);
+    return NULL;
+}
+
+THL_TEST(ledger, flush_waits_for_a_stop_that_another_thread_is_in)
+{
+    pthread_t other;
+    int stopped = 1;
+
+    gate_register();
+    start_with("gated:", NULL);
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    cr_assert_eq(pthread_create(&other, NULL, stop_within, &stopped), 0);
+    thole_info(root, "counted as stopped, once it has begun");
+    while (take_stats().dropped_level[THOLE_INFO] == 0)
+        thole_info(root, "counted as stopped, once it has begun");
+    cr_expect_eq(thole_flush(50), -ETIMEDOUT, "the record is still at the gate");
+    gate_set(false);
+    cr_expect_eq(thole_flush(10000), 0);
+    cr_expect_eq(take_stats().sink[0].pending, 0u);
+    pthread_join(other, NULL);
+    cr_expect_eq(stopped, 0);
     gate_forget();
 }
 
@@ -307,6 +371,25 @@ THL_TEST(ledger, stop_returns_in_time_from_a_sink_that_hangs_and_counts_what_it_
     s = take_stats();
     check_identities(&s);
     cr_expect_eq(s.sink[0].written, 0u);
+}
+
+THL_TEST(ledger, stop_returns_in_time_with_a_long_queue_and_counts_what_it_had)
+{
+    gate_register();
+    start_with("gated:", "queue=64M,overflow=block:60000");
+    gate_set(true);
+    for (int i = 0; i < 300000; i++) /* its buffer fills, and the writer waits for room */
+        thole_info(root, "one of many", "i", i);
+    double begin = now();
+    cr_expect_eq(thole_stop(300), -ETIMEDOUT);
+    cr_expect_lt(now() - begin, 5.0);
+    struct thole_stats s = take_stats();
+    check_identities(&s);
+    cr_expect_eq(s.queued, 0u);
+    cr_expect_geq(s.called, 300000u);
+    cr_expect_lt(s.called, 300010u, "and notices");
+    cr_expect_gt(s.dropped_level[THOLE_INFO], 200000u);
+    gate_forget();
 }
 
 /* How many descriptors are the file at `path`. */

@@ -245,13 +245,12 @@ static void
 make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, bool late,
      const struct builder *b)
 {
+    const struct thl_slab_birth birth = {logger, site, level, b->bytes, (uint32_t)b->size};
     thole_logger child;
-    if (thl_slab_create(&child, logger, site, b->bytes, (uint32_t)b->size) < 0) {
+    if (thl_slab_create(&child, &birth) < 0) {
         refuse(out, logger, site, late);
         return;
     }
-    if (level != THL_SLAB_NO_LEVEL)
-        atomic_store_explicit(&thl_slab_find(child)->level, level, memory_order_relaxed);
     thl_logger_open_gate(child);
     *out = child;
 }

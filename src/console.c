@@ -13,29 +13,37 @@
 
 #define WAIT_MS 100
 
-void
-thl_console_write(const char *bytes, size_t n)
+ssize_t
+thl_console_write_to(int fd, const char *bytes, size_t n)
 {
     static const struct timespec now = {0, 0};
-    struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
     sigset_t ours, old, before;
     sigemptyset(&ours);
     sigaddset(&ours, SIGPIPE);
     sigaddset(&ours, SIGXFSZ);
     sigpending(&before);
     pthread_sigmask(SIG_BLOCK, &ours, &old);
-    ssize_t rc = -1;
-    if (poll(&room, 1, WAIT_MS) > 0)
-        while ((rc = write(STDERR_FILENO, bytes, n)) < 0 && errno == EINTR)
-            ;
-    if (rc < 0 && (errno == EPIPE || errno == EFBIG)) {
-        int raised = errno == EPIPE ? SIGPIPE : SIGXFSZ;
+    ssize_t rc;
+    while ((rc = write(fd, bytes, n)) < 0 && errno == EINTR)
+        ;
+    int error = rc < 0 ? errno : 0;
+    if (error == EPIPE || error == EFBIG) {
+        int raised = error == EPIPE ? SIGPIPE : SIGXFSZ;
         sigemptyset(&ours);
         sigaddset(&ours, raised);
         if (!sigismember(&before, raised)) /* ours, not one that was waiting for the daemon */
             sigtimedwait(&ours, NULL, &now);
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error ? -error : rc;
+}
+
+void
+thl_console_write(const char *bytes, size_t n)
+{
+    struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
+    if (poll(&room, 1, WAIT_MS) > 0)
+        (void)thl_console_write_to(STDERR_FILENO, bytes, n);
 }
 
 void

@@ -4,8 +4,12 @@
 #define THL_CONSOLE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "compiler.h"
+
+/* write(2) that neither SIGPIPE nor SIGXFSZ can make deadly: bytes written or a negative errno. */
+ssize_t thl_console_write_to(int fd, const char *bytes, size_t n);
 
 /* Writes to descriptor 2. Neither SIGPIPE nor SIGXFSZ reaches the daemon; what finds no room within
  * 100 ms is left out. Async-signal-safe. */

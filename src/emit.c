@@ -250,20 +250,22 @@ wait_for_room(uint64_t epoch, struct thl_emission *e)
     int64_t deadline = thl_clock_mono_ms() + block_ms;
     enum outcome outcome = FULL;
     bool nested = false;
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     while (outcome == FULL && !nested && thl_clock_mono_ms() < deadline) {
         struct timespec pause = {0, 100000};
         thl_emit_wake();
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         outcome = push_somewhere(epoch, e, &nested);
     }
+    pthread_setcancelstate(state, NULL);
     return outcome;
 }
 
 /* ---- without a queue ---- */
 
-/* True when there are queues by now. */
-static THL_COLD bool
-emit_direct(struct thl_emission *e)
+static bool
+emit_direct_uncancelled(struct thl_emission *e)
 {
     struct thl_slab_ref ref;
     for (;;) {
@@ -279,6 +281,18 @@ emit_direct(struct thl_emission *e)
         }
         thl_emit_direct.cancel();
     }
+}
+
+/* True when there are queues by now. A log call is no cancellation point: a thread that ended in
+ * its write would keep the lock for ever. */
+static THL_COLD bool
+emit_direct(struct thl_emission *e)
+{
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    bool again = emit_direct_uncancelled(e);
+    pthread_setcancelstate(state, NULL);
+    return again;
 }
 
 static enum outcome

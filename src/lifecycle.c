@@ -161,8 +161,11 @@ apply_limits(const struct thl_limits *l)
 {
     /* a context leaves half of the record to the event, whatever the two limits say */
     uint32_t context = l->context < l->record / 2 ? l->context : l->record / 2;
+    /* the slots below are kept for named loggers: 1,044,480 children is what the table holds */
+    uint32_t slots = THL_SLAB_SLOTS - THL_SLAB_NAMED;
+    uint32_t children = l->children < slots ? l->children : slots;
     /* relaxed, all: bounds that are read one by one */
-    atomic_store_explicit(&thl_slab_counts.limit, l->children, memory_order_relaxed);
+    atomic_store_explicit(&thl_slab_counts.limit, children, memory_order_relaxed);
     atomic_store_explicit(&thl_logger_counts.limit, l->loggers, memory_order_relaxed);
     atomic_store_explicit(&thl_child_context_limit, context, memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.record_limit, l->record, memory_order_relaxed);
@@ -242,9 +245,12 @@ thl_lifecycle_configure(void)
     thl_life_notice_fork();
     if (THL_LIKELY(thl_life_state() != THL_LIFE_UNCONFIGURED) || thl_outbox_in_sink())
         return;
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     thl_life_lock();
     configure_direct_locked();
     pthread_mutex_unlock(&thl_life.lock);
+    pthread_setcancelstate(state, NULL);
 }
 
 /* ---- direct mode ---- */
@@ -372,6 +378,8 @@ start_locked(const struct thole_options *opt)
     } else { /* no thread and no descriptor stays behind */
         struct timespec grace = thl_clock_deadline(PARK_MS);
         thl_dispatch_close(thl_life.dispatch, &grace);
+        if (!thl_life.dispatch && thl_life_state() == THL_LIFE_DIRECT)
+            thl_life_set_state(THL_LIFE_UNCONFIGURED); /* the next call tries again */
     }
     return rc;
 }

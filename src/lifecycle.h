@@ -14,6 +14,9 @@
 
 #include <thole/thole.h>
 
+/* In a child process that no handler of fork was run in: makes it ready. Before any lock. */
+void thl_life_notice_fork(void);
+
 /* Reads the configuration if nobody has yet: direct mode. */
 void thl_lifecycle_configure(void);
 

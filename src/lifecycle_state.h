@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "dispatch.h"
+#include "lifecycle.h"
 
 /* STOPPING: a thread is in thole_stop and holds no lock while it waits; nobody else starts or
  * stops. */
@@ -43,9 +44,6 @@ thl_life_set_state(enum thl_life_state state)
 {
     atomic_store_explicit(&thl_life.state, state, memory_order_release); /* pairs with state */
 }
-
-/* Does a child process's work when nobody has done it yet. */
-void thl_life_notice_fork(void);
 
 /* The lock, in whatever process this is. */
 void thl_life_lock(void);

@@ -11,6 +11,7 @@
 
 #include "child.h"
 #include "compiler.h"
+#include "console.h"
 #include "dispatch.h"
 #include "emit.h"
 #include "logger.h"
@@ -83,9 +84,9 @@ static void THL_PRINTF(2, 3) print(struct writing *w, const char *fmt, ...)
     va_end(args);
     size_t size = n < 0 ? 0 : (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
     for (size_t done = 0; done < size && w->error == 0;) {
-        ssize_t written = write(w->fd, line + done, size - done);
-        if (written < 0 && errno != EINTR)
-            w->error = -errno;
+        ssize_t written = thl_console_write_to(w->fd, line + done, size - done);
+        if (written < 0)
+            w->error = (int)written;
         done += written > 0 ? (size_t)written : 0;
     }
 }

@@ -150,40 +150,40 @@ mono_s(void)
 
 /* A slot for the first time begins with generation 1; later with the one its last end left. */
 static void
-begin_life(struct thl_slot *slot, uint32_t item, unsigned logger, uint32_t site, uint32_t block,
-           thole_logger *out)
+begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, thole_logger *out)
 {
+    struct thl_slot *slot = thl_pool_find(&slots, item);
     /* relaxed: the slot is ours alone until `life` is stored with release below */
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
     uint32_t generation = generation_of(atomic_load_explicit(&slot->life, memory_order_relaxed));
     if (generation == 0)
         generation = 1;
-    atomic_store_explicit(&slot->site, site, memory_order_relaxed);
-    atomic_store_explicit(&slot->logger, logger, memory_order_relaxed);
-    atomic_store_explicit(&slot->level, THL_SLAB_NO_LEVEL, memory_order_relaxed);
+    atomic_store_explicit(&slot->site, birth->site, memory_order_relaxed);
+    atomic_store_explicit(&slot->logger, birth->logger, memory_order_relaxed);
+    atomic_store_explicit(&slot->level, birth->level, memory_order_relaxed);
     atomic_store_explicit(&slot->born_s, mono_s(), memory_order_relaxed);
     atomic_store_explicit(&slot->context, ((context >> 32) + 1) << 32 | block,
                           memory_order_release); /* pairs with thl_slab_open */
     atomic_store_explicit(&slot->life, life_of(generation, 1),
                           memory_order_release); /* pairs with thl_slab_open */
-    out->bits = (uint64_t)generation << 32 | (uint64_t)logger << 20 | (item + THL_SLAB_NAMED);
+    out->bits =
+        (uint64_t)generation << 32 | (uint64_t)birth->logger << 20 | (item + THL_SLAB_NAMED);
     /* relaxed: the inline test asks the library, which looks at `life` */
     __atomic_store_n(&gates[item + THL_SLAB_NAMED], (uint64_t)generation << 32, __ATOMIC_RELAXED);
 }
 
 int
-thl_slab_create(thole_logger *out, unsigned logger, uint32_t site, const void *context,
-                uint32_t size)
+thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth)
 {
     if (!count_in())
         return -ENOSPC;
     uint32_t item = thl_pool_take(&slots, THL_SLAB_SLOTS - THL_SLAB_NAMED);
     if (item == THL_POOL_NONE)
         goto no_slot;
-    uint32_t block = size ? make_block(context, size) : THL_SLAB_NO_BLOCK;
-    if (size && block == THL_SLAB_NO_BLOCK)
+    uint32_t block = birth->size ? make_block(birth->context, birth->size) : THL_SLAB_NO_BLOCK;
+    if (birth->size && block == THL_SLAB_NO_BLOCK)
         goto no_block;
-    begin_life(thl_pool_find(&slots, item), item, logger, site, block, out);
+    begin_life(item, birth, block, out);
     atomic_fetch_add_explicit(&thl_slab_counts.made, 1, memory_order_relaxed); /* a counter */
     return 0;
 

@@ -103,10 +103,17 @@ thl_slab_gate(uint32_t generation, unsigned threshold)
     return (uint64_t)generation << 32 | (threshold + 1);
 }
 
+/* What a child is born with. */
+struct thl_slab_birth {
+    unsigned logger; /* the named one it hangs from */
+    uint32_t site, level;
+    const void *context;
+    uint32_t size;
+};
+
 /* Makes a child with one reference. Its gate is shut (unknown) until thl_slab_set_gate. -ENOSPC
- * past the limit, -ENOMEM without memory. */
-int thl_slab_create(thole_logger *out, unsigned logger, uint32_t site, const void *context,
-                    uint32_t size);
+ * past the limit, -ENOMEM without memory. Somebody's garbage may end it before this returns. */
+int thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth);
 
 /* Whether lg is a live child now. */
 bool thl_slab_is_live(thole_logger lg);

@@ -2,6 +2,7 @@
 /* The public functions: check arguments, delegate. */
 #include <thole/thole.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ THL_EXPORT thole_logger
 thole_get_(const char *name, const char *file, unsigned line)
 {
     bool refused;
+    thl_life_notice_fork(); /* a new name takes a lock */
     thole_logger lg = thl_slab_named(thl_logger_get(name, &refused));
     if (THL_UNLIKELY(refused))
         thl_notice_logger_refused(file, line);
@@ -260,29 +262,48 @@ thole_current(void)
 
 /* ---- life ---- */
 
+/* None of these is a cancellation point: a thread that ended inside would keep its locks for ever.
+ */
+
 THL_EXPORT int
 thole_start(const struct thole_options *opt)
 {
-    return thl_lifecycle_start(opt);
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    int rc = thl_lifecycle_start(opt);
+    pthread_setcancelstate(state, NULL);
+    return rc;
 }
 
 THL_EXPORT int
 thole_flush(int timeout_ms)
 {
-    return thl_lifecycle_flush(timeout_ms);
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    int rc = thl_lifecycle_flush(timeout_ms);
+    pthread_setcancelstate(state, NULL);
+    return rc;
 }
 
 THL_EXPORT int
 thole_stop(int timeout_ms)
 {
-    return thl_lifecycle_stop(timeout_ms);
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    int rc = thl_lifecycle_stop(timeout_ms);
+    pthread_setcancelstate(state, NULL);
+    return rc;
 }
 
 THL_EXPORT int
 thole_configure(const char *log_directives)
 {
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     thl_lifecycle_configure();
-    return thl_settings_configure(log_directives);
+    int rc = thl_settings_configure(log_directives);
+    pthread_setcancelstate(state, NULL);
+    return rc;
 }
 
 /* Only a flag and a bell: whoever dispatches asks the sinks. */

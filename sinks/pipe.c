@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "descriptor.h"
 
@@ -50,9 +51,18 @@ put(int fd, mode_t type, const char *bytes, size_t n, int64_t deadline_ns, size_
     return 0;
 }
 
+static bool
+is_under_way(struct thl_pipe *p)
+{
+    if ((p->bytes || p->torn) && p->owner != getpid())
+        thl_pipe_forget(p);
+    return p->bytes || p->torn;
+}
+
 static void
 keep(struct thl_pipe *p, const struct thole_sink_record *r, size_t sent)
 {
+    p->owner = getpid();
     p->end = r->bytes[r->size - 1];
     p->bytes = malloc(r->size);
     p->torn = !p->bytes;
@@ -81,7 +91,7 @@ complete(struct thl_pipe *p, int fd, mode_t type, int64_t deadline_ns,
          const struct thole_sink_record *first, bool *is_first)
 {
     *is_first = false;
-    if (!p->bytes && !p->torn)
+    if (!is_under_way(p))
         return 0;
     int rc = put_remainder(p, fd, type, deadline_ns);
     if (rc < 0)
@@ -128,7 +138,7 @@ thl_pipe_write(struct thl_pipe *p, int fd, mode_t type, int64_t deadline_ns,
 void
 thl_pipe_finish(struct thl_pipe *p, int fd, mode_t type)
 {
-    if (p->bytes || p->torn)
+    if (is_under_way(p))
         (void)put_remainder(p, fd, type, thl_descriptor_deadline());
     thl_pipe_forget(p);
 }

@@ -20,8 +20,9 @@
 struct thl_pipe {
     char *bytes; /* the record that went out in part, malloc'ed; or NULL */
     size_t size, sent;
-    bool torn; /* there was no memory to keep it: its line has yet to be ended */
-    char end;  /* the byte that ends it */
+    pid_t owner; /* who began it: a forked process leaves it to its parent */
+    bool torn;   /* there was no memory to keep it: its line has yet to be ended */
+    char end;    /* the byte that ends it */
 };
 
 /* Writes records to fd, which is of type S_IFREG, S_IFIFO, S_IFCHR or S_IFSOCK, as the operation

@@ -19,6 +19,7 @@
 #define NOTICE_BYTES 4096
 #define OUTBOX_BYTES_MIN (256u * 1024)
 #define OUTBOX_BYTES_MAX (4096u * 1024)
+#define CLOCK_STEP_NS INT64_C(500000000)
 #define QUARTER_NS INT64_C(900000000000)
 #define NOT_RENDERED SIZE_MAX
 
@@ -81,6 +82,9 @@ thl_dispatch_init(struct thl_dispatch *d, struct thl_sink_specs *specs,
     for (size_t i = 0; i < d->targets.n; i++)
         if (!(d->outbox[i] = thl_outbox_new(&d->targets.target[i], outbox_bytes(limits))))
             goto fail;
+    for (size_t i = 0; i < d->targets.n; i++)
+        for (size_t j = 0; d->targets.target[i].is_stderr && j < d->targets.n; j++)
+            thl_outbox_set_fallback(d->outbox[j], d->outbox[i]);
     thl_clock_anchor(&d->clock);
     open_targets(d, &unopened);
     for (size_t i = 0; i < unopened.kept; i++)
@@ -273,7 +277,9 @@ begin_view(struct thl_dispatch *d, const struct thl_record *record, size_t size,
     struct thl_view *v = &d->view;
     thl_record_view(v, record, size, thl_site_find(record->site));
     v->unix_ns = thl_clock_convert(&d->clock, record->ticks);
-    if (v->unix_ns < *last_ns)
+    /* time never runs back in a source, unless the wall clock was set back: then it is right again
+     */
+    if (v->unix_ns < *last_ns && *last_ns - v->unix_ns < CLOCK_STEP_NS)
         v->unix_ns = *last_ns;
     *last_ns = v->unix_ns;
     v->logger = thl_logger_name(thl_record_logger(record), &v->logger_size);

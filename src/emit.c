@@ -28,10 +28,12 @@ struct thl_emit_ledger thl_emit_ledger;
 static THL_TLS struct {
     struct thl_ring *ring;
     uint64_t epoch;
+    uint64_t shared_epoch, shared_end; /* where this thread's last record in the shared ring ends */
     bool leaving, taking, in_shared, never_wait;
 } own;
 
 static pthread_key_t ring_key;
+static bool key_allocates; /* glibc keeps the values of a process's first 32 keys in place */
 
 /* ---- a thread's ring ---- */
 
@@ -63,6 +65,7 @@ thl_emit_init(void)
         return 0;
     int rc = pthread_key_create(&ring_key, leave_ring);
     made = rc == 0;
+    key_allocates = ring_key >= 32;
     return -rc;
 }
 
@@ -94,14 +97,24 @@ find_free_ring(void)
     return NULL;
 }
 
-/* A ring for this thread, or NULL: all are taken, or the thread is at its end. Meanwhile a handler
- * goes to the shared ring; one that came just before may have taken a ring already.
- * pthread_setspecific allocates in no libc for the first 32 keys of a process, so a handler, too,
- * may come here. */
+/* Whether this thread's records in the shared ring have been taken out: only then a ring of its own
+ * cannot overtake them. */
+static bool
+is_shared_empty(uint64_t epoch)
+{
+    struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, thl_emit_queues.nrings - 1);
+    return own.shared_epoch != epoch ||
+           atomic_load_explicit(&ring->head, memory_order_acquire) >= own.shared_end; /* pop */
+}
+
+/* A ring for this thread, or NULL: all are taken, or the thread is at its end, or its destructor
+ * could not be had without an allocation (a daemon with 32 keys of its own should start thole
+ * before it makes them). Meanwhile a handler goes to the shared ring; one that came just before may
+ * have taken a ring already. */
 static THL_COLD struct thl_ring *
 take_ring(uint64_t epoch)
 {
-    if (own.leaving)
+    if (own.leaving || key_allocates || !is_shared_empty(epoch))
         return NULL;
     own.taking = true;
     atomic_signal_fence(memory_order_seq_cst);
@@ -203,6 +216,8 @@ push_shared(uint64_t epoch, struct thl_emission *e, bool nested)
     set_busy(ring, 1);
     if (is_epoch(epoch))
         outcome = push(ring, e) ? DONE : FULL;
+    own.shared_epoch = epoch;
+    own.shared_end = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* under the lock */
     set_busy(ring, 0);
     thl_ring_unlock(ring);
     if (!nested)

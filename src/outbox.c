@@ -167,28 +167,13 @@ has_room_locked(const struct thl_outbox *o, size_t size, enum thole_level level)
     return o->fill.size + size <= bytes && o->fill.n < records;
 }
 
-enum thl_outbox_put
-thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level,
-               unsigned how)
+static void
+append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level, bool lf)
 {
-    bool line = (o->target->ops->flags & THOLE_SINK_LINES) != 0;
     struct thl_batch *b = &o->fill;
-    thl_outbox_hold(o);
-    if (!has_room_locked(o, size + line, level)) {
-        if ((how & THL_OUTBOX_MAY_WAIT) && !o->trouble && !o->stalled)
-            return THL_OUTBOX_WAIT;
-        o->offered++;
-        if (how & THL_OUTBOX_QUIET)
-            thl_outbox_book_drop_locked(o, o->trouble ? thl_outbox_cause_of(o->error)
-                                                      : THOLE_OUTBOX_FULL);
-        else
-            thl_outbox_count_drop_locked(
-                o, level, o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL);
-        return THL_OUTBOX_DROPPED;
-    }
     char *to = b->bytes + b->size;
     memcpy(to, bytes, size);
-    if (line)
+    if (lf)
         to[size++] = '\n';
     b->record[b->n++] = (struct thole_sink_record){to, size, level};
     b->size += size;
@@ -196,7 +181,51 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
         b->touched = b->size;
     o->offered++;
     o->queued++;
-    return THL_OUTBOX_PUT;
+}
+
+static bool
+is_lines(const struct thl_outbox *o)
+{
+    return (o->target->ops->flags & THOLE_SINK_LINES) != 0;
+}
+
+enum thl_outbox_put
+thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level,
+               unsigned how)
+{
+    const bool lf = is_lines(o);
+    thl_outbox_hold(o);
+    if (has_room_locked(o, size + lf, level)) {
+        append_locked(o, bytes, size, level, lf);
+        return THL_OUTBOX_PUT;
+    }
+    if ((how & THL_OUTBOX_MAY_WAIT) && !o->trouble && !o->stalled)
+        return THL_OUTBOX_WAIT;
+    o->offered++;
+    enum thole_cause cause = o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL;
+    if (how & THL_OUTBOX_QUIET)
+        thl_outbox_book_drop_locked(o, cause);
+    else
+        thl_outbox_count_drop_locked(o, level, cause);
+    return THL_OUTBOX_DROPPED;
+}
+
+bool
+thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_record *record)
+{
+    const bool ends = record->size > 0 && record->bytes[record->size - 1] == '\n';
+    const bool lf = is_lines(o) && !ends;
+    if (!has_room_locked(o, record->size + lf, record->level))
+        return false;
+    append_locked(o, record->bytes, record->size, record->level, lf);
+    return true;
+}
+
+void
+thl_outbox_set_fallback(struct thl_outbox *o, struct thl_outbox *stderr_outbox)
+{
+    if (o != stderr_outbox)
+        o->fallback = stderr_outbox;
 }
 
 void

@@ -50,6 +50,9 @@ struct thl_outbox_news {
  * it. */
 struct thl_outbox *thl_outbox_new(const struct thl_target *target, size_t capacity);
 
+/* What takes the records of a target that is not open, where stderr: is a target itself. */
+void thl_outbox_set_fallback(struct thl_outbox *o, struct thl_outbox *stderr_outbox);
+
 /* Tries to open the target now; 0 or a negative errno (it will be tried again by itself). */
 int thl_outbox_open(struct thl_outbox *o);
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "compiler.h"
 #include "outbox.h"
 
 #define THL_OUTBOX_RECORD_BYTES 64 /* a record's least share of the queue: bounds their number */
@@ -20,6 +21,7 @@ struct thl_batch {
 
 struct thl_outbox {
     const struct thl_target *target;
+    struct thl_outbox *fallback; /* of stderr:, where that is another target; constant */
     size_t capacity, max_records;
     bool held; /* the dispatcher's: it has the lock */
 
@@ -56,6 +58,17 @@ void thl_outbox_init_sync(struct thl_outbox *o);
 void thl_outbox_hold(struct thl_outbox *o);
 
 uint64_t thl_outbox_pending_locked(const struct thl_outbox *o);
+
+/* Queues a record of another outbox; false when it found no room, and stays that one's to count. */
+bool thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_record *record);
+
+/* The target is not open: its records go to stderr at once, so that somebody sees them however soon
+ * the process ends. They are dropped as far as this target is concerned; what stderr has is not
+ * announced as lost. */
+void thl_outbox_fall_back(struct thl_outbox *o);
+
+/* This thread is inside a sink. */
+extern THL_TLS bool thl_outbox_inside;
 
 /* One record lost; counted for an announcement, or only booked. */
 void thl_outbox_count_drop_locked(struct thl_outbox *o, enum thole_level level,

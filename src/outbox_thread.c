@@ -11,19 +11,18 @@
 #include "compiler.h"
 #include "emit.h"
 #include "outbox_state.h"
-#include "scheme.h"
 
 #define THREAD_STACK_BYTES (256 * 1024) /* a sink may resolve names */
 #define KEEP_BYTES (64 * 1024)          /* of a queue's memory, when it has become idle */
 #define TRIM_EVERY_MS 250
 #define FORK_LOCK_MS 20
 
-static THL_TLS bool in_sink;
+THL_TLS bool thl_outbox_inside;
 
 bool
 thl_outbox_in_sink(void)
 {
-    return in_sink;
+    return thl_outbox_inside;
 }
 
 /* ---- the serving side ---- */
@@ -37,9 +36,9 @@ ops_of(const struct thl_outbox *o)
 int
 thl_outbox_open(struct thl_outbox *o)
 {
-    in_sink = true;
+    thl_outbox_inside = true;
     int rc = ops_of(o)->open(&o->target->uri, &o->sink);
-    in_sink = false;
+    thl_outbox_inside = false;
     if (rc < 0) {
         o->sink = NULL;
         pthread_mutex_lock(&o->lock);
@@ -47,46 +46,6 @@ thl_outbox_open(struct thl_outbox *o)
         pthread_mutex_unlock(&o->lock);
     }
     return rc;
-}
-
-/* One record as a line of stderr's; a datagram's record has no LF of its own. Whether it is there.
- */
-static bool
-write_to_stderr(void *sink, const struct thole_sink_record *record)
-{
-    char line[8192];
-    size_t done, size = record->size < sizeof(line) - 1 ? record->size : sizeof(line) - 1;
-    memcpy(line, record->bytes, size);
-    if (size == 0 || line[size - 1] != '\n')
-        line[size++] = '\n';
-    struct thole_sink_record whole = {line, size, record->level};
-    return thl_sink_stderr.write(sink, &whole, 1, &done) == 0;
-}
-
-/* The target is not open: its records go to stderr at once, so that somebody sees them however soon
- * the process ends. They are dropped as far as this target is concerned; what stderr has is not
- * announced as lost. */
-static void
-fall_back(struct thl_outbox *o)
-{
-    struct thl_batch *b = &o->drain;
-    size_t shown = 0, n = b->n - b->next;
-    void *sink;
-    in_sink = true;
-    if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->uri, &sink) == 0) {
-        while (shown < n && write_to_stderr(sink, &b->record[b->next + shown]))
-            shown++;
-        thl_sink_stderr.close(sink);
-    }
-    in_sink = false;
-    pthread_mutex_lock(&o->lock);
-    if (!o->left_alone) { /* else thl_outbox_stop has counted these already */
-        for (b->next += shown; shown > 0; shown--)
-            thl_outbox_book_drop_locked(o, THOLE_DOWN);
-        thl_outbox_drop_batch_locked(o, b, THOLE_DOWN);
-    }
-    pthread_cond_broadcast(&o->done);
-    pthread_mutex_unlock(&o->lock);
 }
 
 /* Books what one write did. */
@@ -121,9 +80,9 @@ reopen_if_asked(struct thl_outbox *o)
     if (!atomic_exchange_explicit(&o->reopen, false, memory_order_acquire) || !o->sink ||
         !ops_of(o)->reopen)
         return;
-    in_sink = true;
+    thl_outbox_inside = true;
     int rc = ops_of(o)->reopen(o->sink);
-    in_sink = false;
+    thl_outbox_inside = false;
     if (rc < 0) {
         pthread_mutex_lock(&o->lock);
         thl_outbox_enter_trouble_locked(o, -rc);
@@ -168,12 +127,12 @@ write_batch(struct thl_outbox *o)
     if (!has_batch(o))
         return;
     if (!open) {
-        fall_back(o);
+        thl_outbox_fall_back(o);
         return;
     }
-    in_sink = true;
+    thl_outbox_inside = true;
     int rc = ops_of(o)->write(o->sink, b->record + b->next, b->n - b->next, &done);
-    in_sink = false;
+    thl_outbox_inside = false;
     settle(o, rc, done);
 }
 
@@ -214,9 +173,9 @@ close_sink(struct thl_outbox *o)
         return;
     void *sink = o->sink;
     o->sink = NULL; /* first: a fork in between must not leave a closed one in the child */
-    in_sink = true;
+    thl_outbox_inside = true;
     ops_of(o)->close(sink);
-    in_sink = false;
+    thl_outbox_inside = false;
 }
 
 /* A burst's memory goes back when it is over: a daemon's size follows its load, not its worst hour.
@@ -281,9 +240,9 @@ do_work(struct thl_outbox *o, bool batch, uint64_t flush)
     }
     reopen_if_asked(o);
     if (flush && o->sink && ops_of(o)->flush) {
-        in_sink = true;
+        thl_outbox_inside = true;
         ops_of(o)->flush(o->sink);
-        in_sink = false;
+        thl_outbox_inside = false;
     }
 }
 

@@ -10,8 +10,7 @@
 #define SCHEMES 32
 #define SCHEME_MAX 31
 
-extern const struct thole_sink_ops thl_sink_file, thl_sink_syslog, thl_sink_udp, thl_sink_memory,
-    thl_sink_null;
+extern const struct thole_sink_ops thl_sink_udp, thl_sink_memory, thl_sink_null;
 
 /* Entries are complete before `n` counts them (release in register, acquire in find). */
 static struct {

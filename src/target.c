@@ -78,16 +78,16 @@ make_style(const struct thl_sink_spec *spec, const struct thl_target *target,
     return o;
 }
 
-/* Numbered lines (seq=1) are a target's own, so they share with nobody. */
+/* Numbered lines (seq=1) are a target's own, so they share with nobody. There is room for a style
+ * of each route. */
 static unsigned
 find_or_add_style(struct thl_targets *targets, const struct thl_format_options *style, bool alone)
 {
     for (unsigned i = 0; i < targets->nstyles && !alone; i++)
-        if (same_style(&targets->style[i], style))
+        if (!targets->numbered[i] && same_style(&targets->style[i], style))
             return i;
-    if (targets->nstyles == THL_STYLES)
-        return THL_STYLES - 1;
     targets->style[targets->nstyles] = *style;
+    targets->numbered[targets->nstyles] = alone;
     return (unsigned)targets->nstyles++;
 }
 
@@ -132,6 +132,21 @@ find_target(struct thl_targets *targets, const char *identity)
     return NULL;
 }
 
+/* A daemon goes to another folder soon after its start; its files stay where they were named. */
+static void
+anchor_path(struct thl_target *target)
+{
+    const char *path = target->uri.path;
+    if (!*path || *path == '/' || !getcwd(target->path, sizeof(target->path)))
+        return;
+    size_t n = strlen(target->path), size = strlen(path) + 1;
+    if (n + 1 + size > sizeof(target->path))
+        return;
+    target->path[n] = '/';
+    memcpy(target->path + n + 1, path, size);
+    target->uri.path = target->path;
+}
+
 static struct thl_target *
 add_target(struct thl_targets *targets, const struct thl_sink_spec *spec, const char *identity)
 {
@@ -140,6 +155,8 @@ add_target(struct thl_targets *targets, const struct thl_sink_spec *spec, const 
     target->uri = spec->uri;
     target->uri.nparams = 0;
     target->uri.params = target->param;
+    if (spec->ops == &thl_sink_file || spec->ops == &thl_sink_syslog)
+        anchor_path(target);
     target->is_stderr = strcmp(identity, "fd:2") == 0;
     copy_text(target->name, sizeof(target->name), spec->uri.text);
     copy_text(target->identity, sizeof(target->identity), identity);

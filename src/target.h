@@ -9,13 +9,15 @@
 #ifndef THL_TARGET_H
 #define THL_TARGET_H
 
+#include <limits.h>
+
 #include "config.h"
 #include "view.h"
 
 #define THL_TARGETS 16 /* as many as thole_stats reports */
 #define THL_ROUTES 8   /* of one target */
 #define THL_PARAMS 16  /* keys of a scheme's own that two URIs may share between them */
-#define THL_STYLES (THL_TARGETS * 2)
+#define THL_STYLES (THL_TARGETS * THL_ROUTES)
 
 struct thl_route {
     const struct thl_sink_spec *spec; /* the URI that named it */
@@ -31,6 +33,7 @@ struct thl_target {
     struct thole_sink_param param[THL_PARAMS];
     char name[64]; /* in the ledger and in notices */
     char identity[256];
+    char path[PATH_MAX]; /* of a relative one: from the folder at the start, wherever it is later */
     struct thl_route route[THL_ROUTES];
     size_t nroutes;
     enum thl_format format; /* of all routes to a stream of lines, where one names it */
@@ -41,7 +44,8 @@ struct thl_targets {
     struct thl_target target[THL_TARGETS];
     size_t n;
     struct thl_format_options
-        style[THL_STYLES]; /* pid, utc_offset: set by the dispatching thread */
+        style[THL_STYLES];     /* pid, utc_offset: set by the dispatching thread */
+    bool numbered[THL_STYLES]; /* of one target alone: its records bear its own numbers */
     size_t nstyles;
 };
 

@@ -65,14 +65,17 @@ peek(struct source *s)
     return s->record != NULL;
 }
 
-/* All rings that hold something now, and how far they reach. */
+/* All rings that hold something now, and how far they reach. The shared one, the last, comes first:
+ * what a thread logged into its own ring before it went to the shared one (at its end, in a
+ * handler) is then seen with what it logged there. The other way round see is_shared_empty in
+ * emit.c. */
 static size_t
 find_sources(void)
 {
     uint32_t used =
         atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst); /* note_used */
     size_t n = 0;
-    for (uint32_t i = 0; i < used; i++) {
+    for (uint32_t i = used; i-- > 0;) {
         struct source *s = &writer.sources[n];
         s->ring = thl_arena_ring(thl_emit_queues.arena, i);
         s->until = thl_ring_tail_consumer(s->ring);

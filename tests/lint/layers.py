@@ -17,7 +17,8 @@ FLOORS = [
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
     ('front', 'child emission emit logger notice scope'),
-    ('writer', 'dispatch lifecycle lifecycle_state lifecycle_stop news outbox outbox_health '
+    ('writer', 'dispatch lifecycle lifecycle_state lifecycle_stop news outbox '
+               'outbox_fallback outbox_health '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'thole'),
 ]

@@ -35,6 +35,38 @@ THL_TEST(loss, record_of_a_program_that_ends_at_once_is_on_stderr_when_its_sink_
 }
 
 static int
+log_a_long_record(const void *sinks)
+{
+    const struct thole_options opt = {.size = sizeof(opt), .sinks = sinks};
+    char text[5000];
+
+    for (size_t i = 0; i + 1 < sizeof(text); i += 2)
+        memcpy(text + i, "\xC3\xA9", 2);
+    text[sizeof(text) - 2] = '\0';
+    CAPTURED_CHECK(thole_start(&opt) == 0);
+    for (int i = 0; i < 3; i++)
+        thole_info(root, "long", "newlines", "\n\n\n\n", "text", text, "last", i);
+    CAPTURED_CHECK(thole_stop(5000) == 0);
+    return 0;
+}
+
+THL_TEST(loss, record_that_stderr_takes_is_whole)
+{
+    static const char *const sinks[] = {"file:/nonexistent/a.log",
+                                        "udp://nowhere.invalid:514?size=8000",
+                                        "stderr:?level=error file:/nonexistent/a.log"};
+    static const char *const ends[] = {"\",\"last\":2}\n", "\" last=\"2\"] long\n",
+                                       "\",\"last\":2}\n"};
+    struct captured c;
+
+    for (int i = 0; i < 3; i++) {
+        captured_run(&c, log_a_long_record, sinks[i]);
+        cr_expect_eq(c.failed_line, 0, "%s: line %d: %s", sinks[i], c.failed_line, c.err);
+        cr_expect_eq(captured_count(c.err, ends[i]), 1u, "%s: %s", sinks[i], c.err);
+    }
+}
+
+static int
 start_log_and_exit(const void *sinks)
 {
     const struct thole_options opt = {.size = sizeof(opt), .sinks = sinks};

@@ -235,6 +235,60 @@ THL_TEST(targets, what_belongs_to_the_target_holds_whichever_route_names_it)
     folder_remove();
 }
 
+static int
+go_elsewhere(const void *arg)
+{
+    (void)arg;
+    CAPTURED_CHECK(chdir(folder) == 0 && mkdir("elsewhere", 0700) == 0);
+    start_with("file:a.log?reopen=call", NULL);
+    thole_info(root, "before");
+    CAPTURED_CHECK(thole_flush(5000) == 0);
+    CAPTURED_CHECK(chdir("elsewhere") == 0);
+    thole_reopen();
+    thole_info(root, "after");
+    CAPTURED_CHECK(thole_stop(5000) == 0);
+    return 0;
+}
+
+THL_TEST(targets, relative_path_is_of_the_folder_at_the_start)
+{
+    struct captured c;
+
+    folder_make();
+    captured_run(&c, go_elsewhere, NULL);
+    cr_expect_eq(c.failed_line, 0, "line %d", c.failed_line);
+    cr_expect_eq(count_in_file("a.log", "\n"), 2u);
+    cr_expect_eq(access(folder_path("elsewhere/a.log"), F_OK), -1);
+    folder_remove();
+}
+
+static int
+number_one_of_two(const void *sinks)
+{
+    start_with(sinks, NULL);
+    thole_info(root, "first");
+    thole_info(root, "second");
+    CAPTURED_CHECK(thole_stop(5000) == 0);
+    return 0;
+}
+
+THL_TEST(targets, numbers_are_in_the_records_of_their_own_target_alone)
+{
+    struct captured c;
+    char sinks[512];
+
+    folder_make();
+    snprintf(sinks, sizeof(sinks), "file:%s/a.log?level=info file:%s/b.log file:%s/a.log?seq=1",
+             folder, folder, folder);
+    captured_run(&c, number_one_of_two, sinks);
+    cr_expect_eq(c.failed_line, 0, "line %d", c.failed_line);
+    cr_expect_eq(count_in_file("a.log", "\"msg\":\"first\",\"thole.seq\":1}"), 1u);
+    cr_expect_eq(count_in_file("a.log", "\"msg\":\"second\",\"thole.seq\":2}"), 1u);
+    cr_expect_eq(count_in_file("b.log", "\n"), 2u);
+    cr_expect_eq(count_in_file("b.log", "thole.seq"), 0u);
+    folder_remove();
+}
+
 /* ---- the incident ---- */
 
 static int

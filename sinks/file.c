@@ -31,6 +31,7 @@ struct file {
     mode_t mode;
     bool mode_given; /* then the file gets exactly it, whatever the umask */
     bool look;       /* reopen=auto: look at the path once a second */
+    bool gone;       /* the file has no name any more, and the path cannot be opened */
     bool torn;       /* regular: the file ends inside a line, which LF has to end first */
     time_t looked;   /* CLOCK_MONOTONIC, seconds */
     struct thl_pipe pipe;
@@ -291,8 +292,17 @@ is_moved(const struct file *f)
     return st.st_dev != f->d.dev || st.st_ino != f->d.ino;
 }
 
+/* A file without a name is read by nobody: what is written there is lost. */
+static bool
+is_unlinked(const struct file *f)
+{
+    struct stat st;
+
+    return fstat(f->d.fd, &st) == 0 && st.st_nlink == 0;
+}
+
 /* Makes sure that the descriptor is ours, and the path's. Where the path cannot be opened anew the
- * old descriptor, which still works, is kept. */
+ * old descriptor is kept, and used as long as its file has a name. */
 static int
 check_descriptor(struct file *f)
 {
@@ -303,12 +313,12 @@ check_descriptor(struct file *f)
         return open_again(f);
     }
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    if (!f->look || now.tv_sec == f->looked)
+    if (!f->look || (now.tv_sec == f->looked && !f->gone))
         return 0;
     f->looked = now.tv_sec;
-    if (is_moved(f))
-        (void)open_again(f);
-    return 0;
+    int rc = is_moved(f) ? open_again(f) : 0;
+    f->gone = rc < 0 && is_unlinked(f);
+    return f->gone ? rc : 0;
 }
 
 /* ---- regular files ---- */

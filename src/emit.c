@@ -12,7 +12,6 @@
 
 #include "clock.h"
 #include "emission.h"
-#include "escape.h"
 #include "logger.h"
 #include "site.h"
 #include "slab.h"
@@ -441,6 +440,19 @@ thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_siz
     emit(&e);
 }
 
+/* Without a character that the end of the text cut in two. */
+static size_t
+trim_character(const char *s, size_t n)
+{
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        unsigned char c = (unsigned char)s[n - back];
+        size_t need = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        if ((c & 0xC0) != 0x80)
+            return need > back ? n - back : n;
+    }
+    return n;
+}
+
 void
 thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where, const char *text,
               size_t size, size_t kept)
@@ -448,7 +460,7 @@ thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where, cons
     struct thl_emission e = {
         .lg = lg, .level = level, .file = where.file, .line = where.line, .msg = text};
     e.file_size = strlen(where.file);
-    e.msg_size = size > kept ? thl_escape_cut(text, kept, kept) : size;
+    e.msg_size = size > kept ? trim_character(text, kept) : size;
     e.cut = (uint32_t)(size - e.msg_size);
     if (e.cut)
         atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);

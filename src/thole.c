@@ -79,6 +79,8 @@ thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, ui
     struct pairs p;
     const int saved = errno;
     va_list args;
+    if (!out)
+        return;
     va_start(args, word);
     fetch_pairs(&p, site, word, &args);
     va_end(args);
@@ -92,6 +94,8 @@ thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...)
     struct pairs p;
     const int saved = errno;
     va_list args;
+    if (!lg)
+        return;
     va_start(args, word);
     fetch_pairs(&p, site, word, &args);
     va_end(args);

@@ -460,6 +460,8 @@ constexpr
 
 /* The constant object of a call site and its mutable word; `head` is the message ("" for none). */
 #define THOLE_SITE_(lvl, n, head, ...)                                                             \
+    THOLE_ASSERT_(sizeof(__FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)) <= 65535,                 \
+                  "thole: file, message and keys are longer than 65535 bytes");                    \
     static const struct {                                                                          \
         thole_site_ site;                                                                          \
         unsigned char tags[THOLE_N_##n + 1];                                                       \

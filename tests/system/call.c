@@ -203,6 +203,29 @@ THL_TEST(call, names_its_file_and_line_where_the_sink_asks)
     cr_expect_eq(captured_count(lines, "\"src\":"), 2u, "%s", lines);
 }
 
+THL_TEST(call, printf_bridge_cuts_between_characters)
+{
+    static char text[9001];
+    const struct thole_options opt = {
+        .size = sizeof(opt), .sinks = "memory:", .limits = "record=32K,queue=1M"};
+
+    cr_assert_eq(thole_start(&opt), 0);
+    for (size_t i = 0; i + 2 < sizeof(text); i += 3)
+        memcpy(text + i, "\xE2\x82\xAC", 3);
+    thole_infof(root, "%s", text);
+    const char *lines = thole_test_lines();
+    cr_expect_null(strstr(lines, "\xEF\xBF\xBD"), "half a character is left");
+    cr_expect_not_null(strstr(lines, "\xE2\x82\xAC\",\"thole.truncated\":"), "%s", lines);
+}
+
+THL_TEST(call, without_a_place_for_the_handle_does_nothing)
+{
+    start_with(NULL);
+    thole_child(NULL, root, "conn", 1);
+    thole_bind(NULL, "conn", 1);
+    cr_expect_eq(thole_test_live_children(), 0u);
+}
+
 static int
 shout(const void *arg)
 {

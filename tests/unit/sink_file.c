@@ -275,6 +275,27 @@ THL_TEST(sink_file, failed_reopen_keeps_the_old_file)
     remove_folder(folder);
 }
 
+THL_TEST(sink_file, file_without_a_name_whose_path_cannot_be_opened_is_an_error)
+{
+    const char *folder = make_folder(), *path = path_in(folder, "a.log");
+    void *sink = must_open(ops, path);
+    long begin = now_ms();
+    int rc = 0;
+
+    cr_expect_eq(write_text(ops, sink, "first\n"), 0);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    while (rc == 0 && now_ms() - begin < 3000)
+        rc = write_text(ops, sink, "into nothing\n");
+    cr_expect_eq(rc, -EISDIR, "within a second, and then each time");
+    cr_expect_eq(write_text(ops, sink, "two\n"), -EISDIR);
+    cr_assert_eq(rmdir(path), 0);
+    cr_expect_eq(write_text(ops, sink, "two\n"), 0);
+    expect_file(path, "two\n");
+    ops->close(sink);
+    remove_folder(folder);
+}
+
 /* ---- whole lines only ---- */
 
 THL_TEST(sink_file, half_a_line_of_an_earlier_crash_is_ended_first)

@@ -320,8 +320,10 @@ start_threads_locked(void)
     pthread_mutex_unlock(&thl_life.shown);
     if (rc < 0)
         return rc;
-    thl_emit_queues.arena = &thl_life.arena;
-    thl_emit_queues.nrings = limits.queues;
+    if (!thl_emit_queues.arena) { /* the limits are those of the first start */
+        thl_emit_queues.arena = &thl_life.arena;
+        thl_emit_queues.nrings = limits.queues;
+    }
     for (size_t i = 0; rc == 0 && i < thl_life.dispatch->targets.n;
          i++) /* the writer finds them running */
         rc = thl_outbox_start(thl_life.dispatch->outbox[i]);

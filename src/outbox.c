@@ -84,7 +84,7 @@ thl_outbox_target(const struct thl_outbox *o)
 bool
 thl_outbox_has_thread(const struct thl_outbox *o)
 {
-    return o->has_thread;
+    return atomic_load_explicit(&o->has_thread, memory_order_relaxed); /* before or after it */
 }
 
 /* ---- ledger, with the lock ---- */
@@ -151,7 +151,7 @@ thl_outbox_release(struct thl_outbox *o)
     if (!o->held)
         return;
     o->held = false;
-    if (o->has_thread && o->fill.n > 0)
+    if (thl_outbox_has_thread(o) && o->fill.n > 0)
         pthread_cond_signal(&o->work);
     pthread_mutex_unlock(&o->lock);
 }
@@ -260,7 +260,7 @@ thl_outbox_is_waiting(struct thl_outbox *o)
 {
     thl_outbox_hold(o);
     return (o->unsaid_since_ns != 0 && !o->trouble) ||
-           (!o->has_thread && thl_outbox_pending_locked(o) > 0);
+           (!thl_outbox_has_thread(o) && thl_outbox_pending_locked(o) > 0);
 }
 
 bool

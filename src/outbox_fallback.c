@@ -56,7 +56,7 @@ hand_batch(struct thl_outbox *o)
         handed++;
     pthread_cond_signal(&to->work);
     pthread_mutex_unlock(&to->lock);
-    if (!to->has_thread)
+    if (!thl_outbox_has_thread(to))
         thl_outbox_serve(to);
     return runs ? handed : show_batch(o);
 }

@@ -39,7 +39,8 @@ struct thl_outbox {
     int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms;
     int backoff_ms;
     uint64_t flush_want, flush_done;
-    bool in_io, stop, ended, left_alone, has_thread;
+    bool in_io, stop, ended, left_alone;
+    _Atomic bool has_thread; /* set by whoever starts and stops it, read by anyone */
 
     _Atomic bool reopen;
     bool stalled; /* waited for room in vain: do not wait again before it moves */

@@ -283,6 +283,12 @@ run(void *arg)
     return NULL;
 }
 
+static void
+set_has_thread(struct thl_outbox *o, bool has)
+{
+    atomic_store_explicit(&o->has_thread, has, memory_order_relaxed); /* the lock orders the rest */
+}
+
 int
 thl_outbox_start(struct thl_outbox *o)
 {
@@ -300,7 +306,7 @@ thl_outbox_start(struct thl_outbox *o)
     int rc = pthread_create(&o->thread, &attr, run, o);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    o->has_thread = rc == 0;
+    set_has_thread(o, rc == 0);
     return -rc;
 }
 
@@ -320,7 +326,7 @@ thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
     pthread_cond_signal(&o->work);
     while (rc == 0 && !o->ended && count_gone_locked(o) < mark)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    while (rc == 0 && o->has_thread && !o->ended && o->flush_done < want &&
+    while (rc == 0 && thl_outbox_has_thread(o) && !o->ended && o->flush_done < want &&
            thl_outbox_pending_locked(o) == 0)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     bool all = count_gone_locked(o) >= mark;
@@ -380,13 +386,13 @@ thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
 {
     bool lost = false;
     thl_outbox_ask_to_stop(o);
-    if (o->has_thread) {
+    if (thl_outbox_has_thread(o)) {
         if (!await_end(o, deadline)) {
             pthread_detach(o->thread);
             return -ETIMEDOUT;
         }
         pthread_join(o->thread, NULL);
-        o->has_thread = false;
+        set_has_thread(o, false);
         lost = o->cause[THOLE_STOPPED] > 0;
     } else {
         o->next_try_ms = 0; /* one last try; nobody else looks at it */
@@ -424,7 +430,8 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
         return;
     }
     thl_outbox_init_sync(o);
-    o->forking = o->held = o->has_thread = o->in_io = o->stop = o->ended = o->left_alone = false;
+    set_has_thread(o, false);
+    o->forking = o->held = o->in_io = o->stop = o->ended = o->left_alone = false;
     o->fill.n = o->fill.next = o->fill.size = 0;
     o->drain.n = o->drain.next = o->drain.size = 0;
     o->offered = o->written = o->dropped = o->suppressed = o->queued = 0;

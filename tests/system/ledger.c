@@ -119,6 +119,20 @@ THL_TEST(ledger, flush_past_its_time_says_so_and_the_next_succeeds)
     gate_forget();
 }
 
+THL_TEST(ledger, flush_without_time_asks_whether_all_is_done)
+{
+    gate_register();
+    start_with("gated:", NULL);
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    cr_expect_eq(thole_flush(0), -ETIMEDOUT);
+    gate_set(false);
+    cr_assert_eq(thole_flush(10000), 0);
+    cr_expect_eq(thole_flush(0), 0);
+    gate_forget();
+}
+
 static atomic_bool chatting;
 
 static void *

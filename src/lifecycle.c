@@ -234,7 +234,7 @@ configure_direct_locked(void)
     if ((rc = prepare_once()) < 0 || (rc = thl_settings_set_options(&settings, NULL)) < 0 ||
         (rc = thl_settings_read(&settings)) < 0 || (rc = configure_locked()) < 0)
         return rc;
-    thl_settings_report(&settings);
+    thl_settings_report(&settings, THL_SETTINGS_DIRECT);
     thl_life_set_state(THL_LIFE_DIRECT);
     return 0;
 }
@@ -372,7 +372,7 @@ start_locked(const struct thole_options *opt)
         rc = configure_locked();
     if (rc == 0 && settings.strict && settings.errors.n > 0) /* two URIs of one target disagree */
         rc = -EINVAL;
-    thl_settings_report(&settings);
+    thl_settings_report(&settings, rc < 0 ? THL_SETTINGS_FAILED_START : THL_SETTINGS_START);
     if (rc == 0)
         rc = start_threads_locked();
     if (rc == 0) {

@@ -201,16 +201,32 @@ thl_settings_read(struct thl_settings *s)
     return rc < 0 ? rc : read_sinks(s);
 }
 
+static bool
+was_said(const struct thl_settings *s, const char *text)
+{
+    for (size_t i = 0; i < s->said.kept; i++)
+        if (strcmp(s->said.text[i], text) == 0)
+            return true;
+    return false;
+}
+
 void
-thl_settings_report(struct thl_settings *s)
+thl_settings_report(struct thl_settings *s, enum thl_settings_user user)
 {
     for (size_t i = 0; i < s->errors.kept; i++) {
+        if (user == THL_SETTINGS_DIRECT && was_said(s, s->errors.text[i]))
+            continue;
         thl_console_print("%s\n", s->errors.text[i]);
         thl_notice_config_error(s->errors.text[i]);
     }
     if (s->errors.n > s->errors.kept)
         thl_console_print("thole: %zu more configuration errors\n", s->errors.n - s->errors.kept);
-    thl_config_errors_fini(&s->errors);
+    thl_config_errors_fini(&s->said);
+    if (user == THL_SETTINGS_FAILED_START)
+        s->said = s->errors;
+    else
+        thl_config_errors_fini(&s->errors);
+    s->errors = (struct thl_config_errors){0};
 }
 
 bool

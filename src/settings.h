@@ -20,6 +20,7 @@ struct thl_settings {
     struct thl_target_env env; /* app, host: below */
     char short_name[64], host[256];
     struct thl_config_errors errors;
+    struct thl_config_errors said; /* by a start that failed */
 };
 
 /* Copies the options; NULL gives all defaults. 0 or -ENOMEM. */
@@ -37,8 +38,10 @@ void thl_settings_free_texts(const struct thl_settings_texts *texts);
 /* Reads options and environment into rules, specs, limits, errors. 0 or -ENOMEM. */
 int thl_settings_read(struct thl_settings *s);
 
-/* Tells of the errors: stderr now, the other sinks when they can. Forgets them. */
-void thl_settings_report(struct thl_settings *s);
+/* Tells of the errors: stderr now, the other sinks when they can. Forgets them, but for direct
+ * mode, which does not repeat what a start that failed just said. */
+enum thl_settings_user { THL_SETTINGS_START, THL_SETTINGS_FAILED_START, THL_SETTINGS_DIRECT };
+void thl_settings_report(struct thl_settings *s, enum thl_settings_user user);
 
 bool thl_settings_limits_differ(const struct thl_limits *a, const struct thl_limits *b);
 

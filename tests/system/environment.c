@@ -272,6 +272,30 @@ start_with_strict_variable(const void *arg)
     return 0;
 }
 
+static int
+log_after_a_strict_start(const void *arg)
+{
+    const struct thole_options opt = {.size = sizeof(opt), .flags = THOLE_STRICT};
+
+    (void)arg;
+    setenv("THOLE_LOG", "info,net=debgu", 1);
+    setenv("THOLE_SINKS", "stdout:", 1);
+    CAPTURED_CHECK(thole_start(&opt) == -EINVAL);
+    thole_error((thole_logger){0}, "the daemon says why it ends");
+    return 0;
+}
+
+THL_TEST(environment, wrong_value_is_said_once_by_a_strict_start_and_the_direct_mode_after_it)
+{
+    struct captured c;
+
+    captured_run(&c, log_after_a_strict_start, NULL);
+    cr_expect_eq(c.failed_line, 0, "line %d", c.failed_line);
+    cr_expect_eq(captured_count(c.err, "THOLE_LOG:10:"), 1u, "%s", c.err);
+    cr_expect_eq(captured_count(c.out, "\"msg\":\"config error\""), 1u, "%s", c.out);
+    cr_expect_eq(captured_count(c.out, "the daemon says why it ends"), 1u, "%s", c.out);
+}
+
 THL_TEST(environment, strict_variable_fails_the_start)
 {
     struct captured c;

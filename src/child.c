@@ -98,19 +98,13 @@ find_key(const struct builder *b, const char *key, size_t n, size_t *at, size_t 
 
 /* ---- a context that is too long ---- */
 
-static bool
-may_cut(const struct thl_value *v)
-{
-    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
-}
-
 static size_t
 size_capped(const struct thl_view_field *f, size_t n, size_t cap)
 {
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         total += thl_field_tagged_size(f[i].key_size, &f[i].value);
-        if (may_cut(&f[i].value) && f[i].value.size > cap)
+        if (thl_field_may_cut(&f[i].value) && f[i].value.size > cap)
             total -= f[i].value.size - cap;
     }
     return total;
@@ -123,7 +117,7 @@ cap_values(struct thl_view_field *f, size_t n, size_t cap)
     size_t lost = 0;
     for (size_t i = 0; i < n; i++) {
         struct thl_value *v = &f[i].value;
-        if (!may_cut(v) || v->size <= cap)
+        if (!thl_field_may_cut(v) || v->size <= cap)
             continue;
         size_t keep = v->type == THOLE_FIELD_STRING ? thl_escape_cut(v->v.p, v->size, cap) : cap;
         lost += v->size - keep;
@@ -157,7 +151,7 @@ gather(struct thl_view_field *f, const struct builder *b, const struct thl_view_
 static void
 leave_out(struct builder *b, const struct thl_value *value)
 {
-    b->cut += may_cut(value) && value->size ? value->size : 1;
+    b->cut += thl_field_may_cut(value) && value->size ? value->size : 1;
 }
 
 /* Cuts the longest values until all fit, as in a record. Where keys and numbers alone are too

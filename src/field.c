@@ -166,12 +166,6 @@ thl_field_value(const thole_field *field)
     return v;
 }
 
-static bool
-may_cut(const struct thl_value *v)
-{
-    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
-}
-
 /* Bytes that all values take, padded, when none that may be cut is longer than `cap`. */
 static size_t
 size_capped(const struct thl_value *values, unsigned n, size_t cap)
@@ -181,7 +175,7 @@ size_capped(const struct thl_value *values, unsigned n, size_t cap)
         size_t size = values[i].size;
         if (!thl_field_is_bytes(values[i].type))
             size = 8;
-        else if (may_cut(&values[i]) && size > cap)
+        else if (thl_field_may_cut(&values[i]) && size > cap)
             size = cap;
         total += 8 + thl_field_pad(size);
     }
@@ -202,7 +196,7 @@ thl_field_fit(struct thl_value *values, unsigned n, size_t budget)
     }
     for (unsigned i = 0; i < n; i++) {
         struct thl_value *v = &values[i];
-        if (!may_cut(v) || v->size <= low)
+        if (!thl_field_may_cut(v) || v->size <= low)
             continue;
         uint32_t keep = (uint32_t)low;
         if (v->type == THOLE_FIELD_STRING)

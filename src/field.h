@@ -32,6 +32,13 @@ thl_field_is_bytes(uint32_t type)
     return type == THOLE_FIELD_STRING || type == THOLE_FIELD_BYTES || type == THOLE_FIELD_ADDR;
 }
 
+/* Whether a part of the value is worth having. */
+static inline bool
+thl_field_may_cut(const struct thl_value *v)
+{
+    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
+}
+
 /* Fetches n values by their tags. Strings are measured, nothing is copied. */
 void thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, va_list *args);
 

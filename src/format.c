@@ -14,6 +14,7 @@
 
 #include "compiler.h"
 #include "escape.h"
+#include "field.h"
 
 #define KEPT 16           /* bytes of a value or message that stay as long as any field gives way */
 #define MESSAGE_ROOM 8192 /* of a cut message in the rfc formats, "..." included */
@@ -96,16 +97,10 @@ put_marks(struct cutter *c)
         "thole.truncated", 15, {THOLE_FIELD_UINT, 0, {.u = c->before + c->cut}}};
 }
 
-static bool
-is_cuttable(const struct thl_value *v)
-{
-    return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
-}
-
 static size_t
 limit_value(const struct thl_value *v, size_t limit)
 {
-    if (!is_cuttable(v) || v->size <= limit)
+    if (!thl_field_may_cut(v) || v->size <= limit)
         return v->size;
     return v->type == THOLE_FIELD_STRING ? thl_escape_cut(v->v.p, v->size, limit) : limit;
 }
@@ -121,7 +116,7 @@ limit_fields(struct cutter *c)
     for (size_t i = 0; i < c->nfields; i++) {
         const struct thl_value *from = &c->whole->field[i].value;
         if (i >= n) {
-            c->cut += is_cuttable(from) && from->size > 0 ? from->size : 1;
+            c->cut += thl_field_may_cut(from) && from->size > 0 ? from->size : 1;
             continue;
         }
         size_t size = limit_value(from, c->value_limit);
@@ -209,7 +204,7 @@ longest_value(const struct thl_view *v)
 {
     size_t longest = 0;
     for (size_t i = 0; i < v->nfields; i++)
-        if (is_cuttable(&v->field[i].value) && v->field[i].value.size > longest)
+        if (thl_field_may_cut(&v->field[i].value) && v->field[i].value.size > longest)
             longest = v->field[i].value.size;
     return longest;
 }

@@ -42,18 +42,6 @@ say(void *arg, const struct thl_notice *n)
         print_view(s->d);
 }
 
-static thole_field
-field_text(const char *key, const char *text)
-{
-    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
-}
-
-static thole_field
-field_uint(const char *key, uint64_t u)
-{
-    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
-}
-
 /* ---- losses ---- */
 
 /* `sink` is NULL for drops of the process's own queue. */
@@ -69,16 +57,16 @@ say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t 
     for (unsigned l = 0; l < THL_LEVELS; l++)
         count += by_level[l];
     if (sink)
-        fields[n++] = field_text("sink", sink);
-    fields[n++] = field_text("cause", cause);
-    fields[n++] = field_uint("count", count);
+        fields[n++] = thl_notice_text("sink", sink);
+    fields[n++] = thl_notice_text("cause", cause);
+    fields[n++] = thl_notice_uint("count", count);
     for (unsigned l = 0; l < THL_LEVELS; l++)
         if (by_level[l])
-            fields[n++] = field_uint(thl_level_word((enum thole_level)l), by_level[l]);
+            fields[n++] = thl_notice_uint(thl_level_word((enum thole_level)l), by_level[l]);
     thl_buf_init(&b, since, sizeof(since) - 1);
     thl_number_put_rfc3339(&b, since_ns);
     since[b.size] = '\0';
-    fields[n++] = field_text("since", since);
+    fields[n++] = thl_notice_text("since", since);
     say(s, &(struct thl_notice){THOLE_WARN, "records dropped", fields, n, false});
 }
 
@@ -133,13 +121,13 @@ static void
 say_health(struct saying *s, const char *sink, const struct thl_outbox_news *news)
 {
     if (news->down) {
-        thole_field fields[] = {field_text("sink", sink),
+        thole_field fields[] = {thl_notice_text("sink", sink),
                                 {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
         say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
     }
     if (news->recovered) {
         thole_field fields[] = {
-            field_text("sink", sink),
+            thl_notice_text("sink", sink),
             {"after", THOLE_FIELD_DURATION, 0, {.i = news->outage_ms * 1000000}}};
         say(s, &(struct thl_notice){THOLE_NOTICE, "sink recovered", fields, 2, false});
     }

@@ -183,18 +183,6 @@ thl_notice_holders(char *out, size_t size)
 
 /* ---- the drain ---- */
 
-static thole_field
-field_uint(const char *key, uint64_t u)
-{
-    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
-}
-
-static thole_field
-field_text(const char *key, const char *text)
-{
-    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
-}
-
 /* True at the first time and then once a minute. */
 static bool
 is_due(int64_t *said_ms)
@@ -217,11 +205,12 @@ say_child(thl_notice_fn fn, void *arg)
                    atomic_exchange_explicit(&child_site, 0, memory_order_relaxed));
     thl_notice_holders(holders, sizeof(holders));
     thole_field fields[] = {
-        field_uint("limit", atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),
-        field_text("src", src),
-        field_uint("refused", refused - child_said),
-        field_text("holders", holders),
-        field_text("hint", "give each child back with thole_unref, or raise children="),
+        thl_notice_uint("limit",
+                        atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),
+        thl_notice_text("src", src),
+        thl_notice_uint("refused", refused - child_said),
+        thl_notice_text("holders", holders),
+        thl_notice_text("hint", "give each child back with thole_unref, or raise children="),
     };
     child_said = refused;
     fn(arg, &(struct thl_notice){THOLE_WARN, "child limit reached", fields, 5, false});
@@ -241,11 +230,12 @@ say_logger(thl_notice_fn fn, void *arg)
         atomic_store_explicit(&logger_refused.taken, 0, memory_order_release); /* pairs with it */
     }
     thole_field fields[] = {
-        field_uint("limit", atomic_load_explicit(&thl_logger_counts.limit, memory_order_relaxed)),
-        field_text("src", src),
-        field_uint("refused", refused - logger_said),
-        field_text("hint", "names are for the parts of a program: use thole_child for each "
-                           "connection, or raise loggers="),
+        thl_notice_uint("limit",
+                        atomic_load_explicit(&thl_logger_counts.limit, memory_order_relaxed)),
+        thl_notice_text("src", src),
+        thl_notice_uint("refused", refused - logger_said),
+        thl_notice_text("hint", "names are for the parts of a program: use thole_child for each "
+                                "connection, or raise loggers="),
     };
     logger_said = refused;
     fn(arg, &(struct thl_notice){THOLE_WARN, "logger limit reached", fields, 4, false});
@@ -265,7 +255,7 @@ say_config(thl_notice_fn fn, void *arg)
         pthread_mutex_unlock(&config.lock);
         if (!more)
             return;
-        thole_field fields[] = {field_text("error", text)};
+        thole_field fields[] = {thl_notice_text("error", text)};
         fn(arg, &(struct thl_notice){THOLE_WARN, "config error", fields, 1, true});
     }
 }
@@ -274,8 +264,8 @@ static void
 say_left(thl_notice_fn fn, void *arg)
 {
     thole_field fields[] = {
-        field_uint("count", atomic_load_explicit(&left.live, memory_order_acquire)),
-        field_text("holders", left.holders),
+        thl_notice_uint("count", atomic_load_explicit(&left.live, memory_order_acquire)),
+        thl_notice_text("holders", left.holders),
     };
     fn(arg, &(struct thl_notice){THOLE_WARN, "children left at stop", fields, 2, false});
 }

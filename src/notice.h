@@ -23,6 +23,18 @@ struct thl_notice {
     size_t n;
     bool elsewhere;
 };
+static inline thole_field
+thl_notice_text(const char *key, const char *text)
+{
+    return (thole_field){key, THOLE_FIELD_CSTRING, 0, {.p = text}};
+}
+
+static inline thole_field
+thl_notice_uint(const char *key, uint64_t u)
+{
+    return (thole_field){key, THOLE_FIELD_UINT, 0, {.u = u}};
+}
+
 typedef void (*thl_notice_fn)(void *arg, const struct thl_notice *notice);
 
 /* A child was refused at a call site (0: not known), a name at file:line. `late`: by a bind of what

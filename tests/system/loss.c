@@ -53,7 +53,7 @@ log_a_long_record(const void *sinks)
 THL_TEST(loss, record_that_stderr_takes_is_whole)
 {
     static const char *const sinks[] = {"file:/nonexistent/a.log",
-                                        "udp://nowhere.invalid:514?size=8000",
+                                        "syslog:/nonexistent/log?format=rfc5424&size=8000",
                                         "stderr:?level=error file:/nonexistent/a.log"};
     static const char *const ends[] = {"\",\"last\":2}\n", "\" last=\"2\"] long\n",
                                        "\",\"last\":2}\n"};

@@ -167,6 +167,36 @@ THL_TEST(ledger, flush_is_not_done_because_later_records_were_dropped)
 }
 
 static void *
+flush_for_long(void *arg)
+{
+    thole_flush(20000);
+    pthread_testcancel();
+    return arg;
+}
+
+THL_TEST(ledger, thread_cancelled_in_a_flush_leaves_no_lock_behind)
+{
+    pthread_t other;
+    void *result = NULL;
+
+    gate_register();
+    start_with("gated:", NULL);
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    cr_assert_eq(pthread_create(&other, NULL, flush_for_long, NULL), 0);
+    cr_expect_eq(thole_flush(100), -ETIMEDOUT);
+    cr_assert_eq(pthread_cancel(other), 0);
+    cr_expect_eq(thole_flush(100), -ETIMEDOUT, "in time, though the other waits");
+    gate_set(false);
+    cr_assert_eq(pthread_join(other, &result), 0);
+    cr_expect_eq(result, PTHREAD_CANCELED, "when the flush was over");
+    cr_expect_eq(thole_flush(10000), 0);
+    cr_expect_eq(thole_stop(10000), 0);
+    gate_forget();
+}
+
+static void *
 stop_within(void *arg)
 {
     *(int *)arg = thole_stop(10000);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
+#define FIRST_NUMBER 40 /* of the 64 that a process has without another table */
 
 static int
 close_with(int fd, int error)
@@ -19,18 +20,30 @@ close_with(int fd, int error)
     return -error;
 }
 
+/* Under a limit so low any number above 2 will do. */
+static int
+move_up(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_NUMBER);
+
+    if (moved < 0 && fd >= 3)
+        return fd;
+    if (moved < 0)
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0)
+        return close_with(fd, errno);
+    close(fd);
+    return moved;
+}
+
 int
 thl_descriptor_adopt(struct thl_descriptor *d, int fd)
 {
     struct stat st;
 
-    if (fd < 3) {
-        int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (moved < 0)
-            return close_with(fd, errno);
-        close(fd);
-        fd = moved;
-    }
+    fd = move_up(fd);
+    if (fd < 0)
+        return fd;
     if (fstat(fd, &st) < 0)
         return close_with(fd, errno);
     *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT};

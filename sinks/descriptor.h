@@ -3,6 +3,10 @@
  * Descriptors that know what they were opened as. A daemon's closefrom(3) may close ours, and the
  * number may come back as its own file or socket: before each batch the identity is compared, and a
  * descriptor that became something else is forgotten, never closed and never written to.
+ *
+ * Between that look and the write the number could still change hands. So ours are 40 and above:
+ * what the daemon opens next gets the lowest number, and a write under way finds no descriptor
+ * (EBADF) rather than the daemon's.
  */
 #ifndef THOLE_SINK_DESCRIPTOR_H
 #define THOLE_SINK_DESCRIPTOR_H
@@ -22,8 +26,9 @@ struct thl_descriptor {
     mode_t type; /* S_IFREG, S_IFIFO ... */
 };
 
-/* Moves fd to 3 or above (a daemon may run with 0, 1, 2 closed), close-on-exec, and remembers what
- * it is. On failure fd is closed, *d untouched and a negative errno returned. */
+/* Moves fd to 40 or above, else to 3 or above (a daemon may run with 0, 1, 2 closed),
+ * close-on-exec, and remembers what it is. On failure fd is closed, *d untouched and a negative
+ * errno returned. */
 int thl_descriptor_adopt(struct thl_descriptor *d, int fd);
 
 /* Whether the number still is what it was. */

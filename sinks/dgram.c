@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
+#define LOOK_EVERY 16 /* datagrams, at the descriptor's identity */
 
 int
 thl_dgram_connect(struct thl_dgram *d, int type, const struct sockaddr *address, socklen_t size)
@@ -33,7 +34,7 @@ bool
 thl_dgram_is_lost(int error)
 {
     return error == ECONNREFUSED || error == ENOTCONN || error == ENOENT || error == ECONNRESET ||
-           error == EPIPE || error == EDESTADDRREQ;
+           error == EPIPE || error == EDESTADDRREQ || error == EBADF || error == ENOTSOCK;
 }
 
 /* A refusal reaches a UDP socket as an error of a later send, and on a closed port every second
@@ -78,7 +79,9 @@ thl_dgram_write(struct thl_dgram *d, const struct thole_sink_record *records, si
     int64_t deadline_ns = thl_descriptor_deadline();
 
     for (*done = 0; *done < n; ++*done) {
-        int rc = send_one(d, &records[*done], deadline_ns);
+        bool look = *done % LOOK_EVERY == LOOK_EVERY - 1;
+        int rc = look && !thl_descriptor_is_ours(&d->d) ? -EBADF
+                                                        : send_one(d, &records[*done], deadline_ns);
         if (rc < 0 && thl_dgram_is_lost(-rc)) {
             rc = again(sink, -rc);
             if (rc == 0)

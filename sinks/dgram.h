@@ -26,8 +26,8 @@ typedef int (*thl_dgram_again_fn)(void *sink, int error);
 int thl_dgram_write(struct thl_dgram *d, const struct thole_sink_record *records, size_t n,
                     size_t *done, thl_dgram_again_fn again, void *sink);
 
-/* Whether an error says that the peer is gone, so that a fresh connection may find its successor.
- */
+/* Whether an error says that the peer is gone, or the daemon has closed the socket: a fresh
+ * connection may heal it. */
 bool thl_dgram_is_lost(int error);
 
 #endif

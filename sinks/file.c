@@ -34,6 +34,8 @@ struct file {
     bool gone;       /* the file has no name any more, and the path cannot be opened */
     bool torn;       /* regular: the file ends inside a line, which LF has to end first */
     time_t looked;   /* CLOCK_MONOTONIC, seconds */
+    dev_t root_dev;  /* of "/" when the path was opened */
+    ino_t root_ino;
     struct thl_pipe pipe;
     const struct thole_sink_ops *standard; /* PATH is descriptor 1 or 2: its sink does it all */
     void *stream;
@@ -170,6 +172,26 @@ open_or_create(const struct file *f)
     return fd < 0 ? -errno : fd;
 }
 
+static void
+remember_root(struct file *f)
+{
+    struct stat st;
+
+    if (stat("/", &st) < 0)
+        return;
+    f->root_dev = st.st_dev;
+    f->root_ino = st.st_ino;
+}
+
+/* After a chroot the path is another one: a look at it must not open a second log in the jail. */
+static bool
+is_in_its_root(const struct file *f)
+{
+    struct stat st;
+
+    return stat("/", &st) == 0 && st.st_dev == f->root_dev && st.st_ino == f->root_ino;
+}
+
 /* Opens the path anew and only then lets the old descriptor go. */
 static int
 open_again(struct file *f)
@@ -191,6 +213,7 @@ open_again(struct file *f)
         thl_pipe_forget(&f->pipe);
     thl_descriptor_close(&f->d);
     f->d = fresh;
+    remember_root(f);
     f->torn = ends_inside_line(f->path, &f->d);
     return 0;
 }
@@ -316,6 +339,8 @@ check_descriptor(struct file *f)
     if (!f->look || (now.tv_sec == f->looked && !f->gone))
         return 0;
     f->looked = now.tv_sec;
+    if (!is_in_its_root(f))
+        return 0;
     int rc = is_moved(f) ? open_again(f) : 0;
     f->gone = rc < 0 && is_unlinked(f);
     return f->gone ? rc : 0;
@@ -373,20 +398,32 @@ write_regular(struct file *f, const struct thole_sink_record *records, size_t n,
 }
 
 static int
-write_file(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+try_write(struct file *f, const struct thole_sink_record *records, size_t n, size_t *done)
 {
-    struct file *f = sink;
-
-    if (f->standard)
-        return f->standard->write(f->stream, records, n, done);
-    *done = 0;
     int rc = check_descriptor(f);
+
+    *done = 0;
     if (rc < 0)
         return rc;
     if (f->d.type == S_IFREG)
         return write_regular(f, records, n, done);
     return thl_pipe_write(&f->pipe, f->d.fd, f->d.type, thl_descriptor_deadline(), records, n,
                           done);
+}
+
+static int
+write_file(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    struct file *f = sink;
+    size_t more = 0;
+
+    if (f->standard)
+        return f->standard->write(f->stream, records, n, done);
+    int rc = try_write(f, records, n, done);
+    if (rc == -EBADF && *done < n) /* closed by the daemon after the look: open it anew */
+        rc = try_write(f, records + *done, n - *done, &more);
+    *done += more;
+    return rc;
 }
 
 static const char *const keys[] = {"mode", "reopen", NULL};

@@ -51,12 +51,26 @@ put(int fd, mode_t type, const char *bytes, size_t n, int64_t deadline_ns, size_
     return 0;
 }
 
+/* A forked process keeps the memory and frees nothing: the allocator's locks may be held there. */
 static bool
 is_under_way(struct thl_pipe *p)
 {
-    if ((p->bytes || p->torn) && p->owner != getpid())
-        thl_pipe_forget(p);
-    return p->bytes || p->torn;
+    if ((p->size > 0 || p->torn) && p->owner != getpid()) {
+        p->size = p->sent = 0;
+        p->torn = false;
+    }
+    return p->size > 0 || p->torn;
+}
+
+static bool
+make_room(struct thl_pipe *p, size_t size)
+{
+    if (p->room >= size)
+        return true;
+    free(p->bytes);
+    p->bytes = malloc(size);
+    p->room = p->bytes ? size : 0;
+    return p->bytes != NULL;
 }
 
 static void
@@ -64,8 +78,7 @@ keep(struct thl_pipe *p, const struct thole_sink_record *r, size_t sent)
 {
     p->owner = getpid();
     p->end = r->bytes[r->size - 1];
-    p->bytes = malloc(r->size);
-    p->torn = !p->bytes;
+    p->torn = !make_room(p, r->size);
     if (p->torn)
         return;
     memcpy(p->bytes, r->bytes, r->size);
@@ -96,7 +109,7 @@ complete(struct thl_pipe *p, int fd, mode_t type, int64_t deadline_ns,
     int rc = put_remainder(p, fd, type, deadline_ns);
     if (rc < 0)
         return rc;
-    *is_first = p->bytes && p->size == first->size && memcmp(p->bytes, first->bytes, p->size) == 0;
+    *is_first = !p->torn && p->size == first->size && memcmp(p->bytes, first->bytes, p->size) == 0;
     thl_pipe_forget(p);
     return 0;
 }

@@ -18,11 +18,11 @@
 
 /* All zero: nothing is under way. */
 struct thl_pipe {
-    char *bytes; /* the record that went out in part, malloc'ed; or NULL */
-    size_t size, sent;
-    pid_t owner; /* who began it: a forked process leaves it to its parent */
-    bool torn;   /* there was no memory to keep it: its line has yet to be ended */
-    char end;    /* the byte that ends it */
+    char *bytes;             /* the record that went out in part: malloc'ed, room bytes; or NULL */
+    size_t room, size, sent; /* size 0: none is under way */
+    pid_t owner;             /* who began it: a forked process leaves it to its parent */
+    bool torn;               /* there was no memory to keep it: its line has yet to be ended */
+    char end;                /* the byte that ends it */
 };
 
 /* Writes records to fd, which is of type S_IFREG, S_IFIFO, S_IFCHR or S_IFSOCK, as the operation

@@ -137,6 +137,8 @@ send_again(void *sink, int error)
 {
     struct udp *u = sink;
 
+    if (error == EBADF || error == ENOTSOCK) /* closed by the daemon */
+        return connect_again(u);
     u->socket.doubtful = true;
     return error == ECONNREFUSED ? 0 : connect_again(u);
 }

@@ -14,18 +14,21 @@
 
 #include "ring.h"
 
-/* The daemon may have been started with 0, 1 or 2 closed: never take one of those. */
+/* The daemon may have been started with 0, 1 or 2 closed: never take one of those.
+ * sinks/descriptor.h says why 40. */
 static int
 open_memfd(const char *app)
 {
     char name[80];
     snprintf(name, sizeof(name), "thole:%.60s", app);
-    int low = memfd_create(name, MFD_CLOEXEC);
+    int low = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (low < 0)
         return -errno;
-    if (low > 2)
+    int fd = fcntl(low, F_DUPFD_CLOEXEC, 40);
+    if (fd < 0 && low > 2)
         return low;
-    int fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
     int error = errno;
     close(low);
     return fd < 0 ? -error : fd;
@@ -65,7 +68,9 @@ open_sized(struct thl_arena *arena, const char *app, size_t bytes)
     int fd = may_grow_to(bytes) ? open_memfd(app) : -1;
     if (fd < 0)
         return -1;
-    if (ftruncate(fd, (off_t)bytes) < 0 || fstat(fd, &st) < 0) {
+    /* sealed: whoever opens it through /proc could cut it, and our next access would be a SIGBUS */
+    if (ftruncate(fd, (off_t)bytes) < 0 || fstat(fd, &st) < 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         close(fd);
         return -1;
     }

@@ -15,6 +15,7 @@
 #include "errname.h"
 #include "logger.h"
 #include "site.h"
+#include "zone.h"
 
 #define NOTICE_BYTES 4096
 #define OUTBOX_BYTES_MIN (256u * 1024)
@@ -120,6 +121,22 @@ thl_dispatch_has_pending(struct thl_dispatch *d)
     return false;
 }
 
+void
+thl_dispatch_leave(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++)
+        if (!thl_outbox_has_thread(d->outbox[i]))
+            thl_outbox_leave(d->outbox[i]);
+}
+
+void
+thl_dispatch_end_left(struct thl_dispatch *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++)
+        if (!thl_outbox_has_thread(d->outbox[i]))
+            thl_outbox_end_left(d->outbox[i]);
+}
+
 int
 thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline)
 {
@@ -174,21 +191,17 @@ thl_dispatch_fini(struct thl_dispatch *d)
     memset(d, 0, sizeof(*d));
 }
 
-/* Time zones change at full quarters. localtime_r takes a lock of libc; nobody forks while we hold
- * it here, for the lifecycle keeps fork away from the writer's housekeeping. */
+/* Time zones change at full quarters. What a thread of its own finds out comes a round later. */
 void
 thl_dispatch_zone(struct thl_dispatch *d)
 {
     int64_t quarter = thl_clock_unix_ns() / QUARTER_NS;
-    struct tm local;
-    if (quarter == d->zone_quarter)
-        return;
-    d->zone_quarter = quarter;
-    time_t now = (time_t)(quarter * 900);
-    if (!localtime_r(&now, &local))
-        return;
+    if (quarter != d->zone_quarter) {
+        d->zone_quarter = quarter;
+        thl_zone_refresh();
+    }
     for (size_t i = 0; i < d->targets.nstyles; i++)
-        d->targets.style[i].utc_offset = (int32_t)local.tm_gmtoff;
+        d->targets.style[i].utc_offset = thl_zone_offset();
 }
 
 /* ---- records ---- */

@@ -49,6 +49,11 @@ bool thl_dispatch_has_pending(struct thl_dispatch *d);
  */
 int thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline);
 
+/* The writer hangs: the targets that it serves are left to it, and closed by it when it comes back.
+ * Before thl_dispatch_close, and at the writer's late end. */
+void thl_dispatch_leave(struct thl_dispatch *d);
+void thl_dispatch_end_left(struct thl_dispatch *d);
+
 /* Frees a malloc'ed dispatcher that was closed, or NULL; one with a sink that was left to itself at
  * the first such call after that sink came back. One caller at a time. */
 void thl_dispatch_retire(struct thl_dispatch *d);

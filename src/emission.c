@@ -111,3 +111,31 @@ thl_emission_open(struct thl_emission *e, struct thl_slab_ref *ref)
     e->lg = thl_slab_named(thl_logger_known(thl_slab_logger_of(e->lg)));
     return NULL;
 }
+
+/* ---- keys of their own ---- */
+
+static struct thl_site_key
+take_key(struct thl_emission_keys *to, const char *key, bool canonical)
+{
+    struct thl_site_key taken = {key ? key : "", key ? (uint32_t)strlen(key) : 0};
+    if (!canonical || thl_field_is_canonical(taken.text, taken.size))
+        return taken;
+    if (sizeof(to->text) - to->used < THL_FIELD_KEY_MAX + 16) /* five such keys in one record */
+        return (struct thl_site_key){"_", 1};
+    char *copy = to->text + to->used;
+    taken.size = (uint32_t)thl_field_canonical(copy, taken.text, taken.size);
+    taken.text = copy;
+    to->used += taken.size;
+    return taken;
+}
+
+void
+thl_emission_take_fields(struct thl_emission_keys *to, const thole_field *fields, unsigned n,
+                         bool canonical)
+{
+    to->used = 0;
+    for (unsigned i = 0; i < n; i++) {
+        to->keys[i] = take_key(to, fields[i].key, canonical);
+        to->values[i] = thl_field_value(&fields[i]);
+    }
+}

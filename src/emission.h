@@ -23,6 +23,19 @@ struct thl_emission {
     struct thl_value *values;
 };
 
+/* Fields whose keys are known at run time only. Small enough for a signal handler's stack: only
+ * keys that must change are copied. */
+struct thl_emission_keys {
+    struct thl_site_key keys[THL_EMISSION_FIELDS];
+    struct thl_value values[THL_EMISSION_FIELDS];
+    char text[4 * (THL_FIELD_KEY_MAX + 16)];
+    size_t used;
+};
+
+/* n <= THL_EMISSION_FIELDS; `canonical`: keys as a user may not have them are renamed. */
+void thl_emission_take_fields(struct thl_emission_keys *to, const thole_field *fields, unsigned n,
+                              bool canonical);
+
 /* The context to copy; NULL for a named logger. A stale handle becomes its named logger's. */
 const struct thl_slab_ref *thl_emission_open(struct thl_emission *e, struct thl_slab_ref *ref);
 

@@ -43,6 +43,13 @@ mapped_epoch(void)
     return atomic_load_explicit(&run->mapped, memory_order_acquire); /* pairs with start */
 }
 
+static void
+set_busy(struct thl_ring *ring, uint32_t busy)
+{
+    atomic_store_explicit(&ring->busy, busy, memory_order_release); /* pairs with the writer */
+    atomic_signal_fence(memory_order_seq_cst); /* handlers of this thread; membarrier does others */
+}
+
 /* At the thread's end, running or stopped. The ring is forgotten before it is given back: a handler
  * in between must not write into what another thread may own by then. */
 static void
@@ -52,8 +59,10 @@ leave_ring(void *ring)
     bool ours = own.ring == ring && own.epoch != 0 && own.epoch == mapped_epoch();
     own.ring = NULL;
     atomic_signal_fence(memory_order_seq_cst);
-    if (ours)
+    if (ours) { /* busy: cancelled asynchronously, in the middle of a record that is forgotten */
+        set_busy(ring, 0);
         thl_ring_give_back(ring);
+    }
 }
 
 int
@@ -66,6 +75,14 @@ thl_emit_init(void)
     made = rc == 0;
     key_allocates = ring_key >= 32;
     return -rc;
+}
+
+/* The rings are another process's; this one has taken none. */
+void
+thl_emit_after_fork(void)
+{
+    atomic_store_explicit(&thl_emit_queues.used, 0, memory_order_relaxed); /* alone here */
+    atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
 }
 
 static void
@@ -172,13 +189,6 @@ push(struct thl_ring *ring, struct thl_emission *e)
 
 enum outcome { DONE, FULL, NOT_RUNNING };
 
-static void
-set_busy(struct thl_ring *ring, uint32_t busy)
-{
-    atomic_store_explicit(&ring->busy, busy, memory_order_release); /* pairs with the writer */
-    atomic_signal_fence(memory_order_seq_cst); /* handlers of this thread; membarrier does others */
-}
-
 static bool
 is_epoch(uint64_t epoch)
 {
@@ -231,13 +241,22 @@ count_full(unsigned level)
 }
 
 void
-thl_emit_count_discarded(const uint64_t *by_level)
+thl_emit_discard_begin(void)
 {
+    /* relaxed: the pops that follow are stores with release */
+    atomic_fetch_add_explicit(&thl_emit_ledger.discarding, 1, memory_order_relaxed);
+}
+
+void
+thl_emit_discard_end(const uint64_t *by_level)
+{
+    /* relaxed: read between two looks at `discarding` */
     for (unsigned l = 0; l < THL_LEVELS; l++) {
-        /* release: pairs with the snapshot. In between it sees them as neither, and adds up. */
-        atomic_fetch_add_explicit(&thl_emit_ledger.discarded, by_level[l], memory_order_release);
+        atomic_fetch_add_explicit(&thl_emit_ledger.discarded, by_level[l], memory_order_relaxed);
         atomic_fetch_add_explicit(&thl_emit_ledger.stopped[l], by_level[l], memory_order_relaxed);
     }
+    /* release: pairs with the snapshot */
+    atomic_fetch_add_explicit(&thl_emit_ledger.discarding, 1, memory_order_release);
 }
 
 static enum outcome
@@ -377,39 +396,6 @@ thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t
 
 /* ---- keys of their own ---- */
 
-/* Small enough for a signal handler's stack: only keys that must change are copied. */
-struct own_keys {
-    struct thl_site_key keys[THL_EMISSION_FIELDS];
-    struct thl_value values[THL_EMISSION_FIELDS];
-    char text[4 * (THL_FIELD_KEY_MAX + 16)];
-    size_t used;
-};
-
-static struct thl_site_key
-take_key(struct own_keys *to, const char *key, bool canonical)
-{
-    struct thl_site_key taken = {key ? key : "", key ? (uint32_t)strlen(key) : 0};
-    if (!canonical || thl_field_is_canonical(taken.text, taken.size))
-        return taken;
-    if (sizeof(to->text) - to->used < THL_FIELD_KEY_MAX + 16) /* five such keys in one record */
-        return (struct thl_site_key){"_", 1};
-    char *copy = to->text + to->used;
-    taken.size = (uint32_t)thl_field_canonical(copy, taken.text, taken.size);
-    taken.text = copy;
-    to->used += taken.size;
-    return taken;
-}
-
-static void
-take_fields(struct own_keys *to, const thole_field *fields, unsigned n, bool canonical)
-{
-    to->used = 0;
-    for (unsigned i = 0; i < n; i++) {
-        to->keys[i] = take_key(to, fields[i].key, canonical);
-        to->values[i] = thl_field_value(&fields[i]);
-    }
-}
-
 /* What is left out of a record with too many fields. */
 static uint32_t
 size_of_fields(const thole_field *fields, size_t n)
@@ -426,7 +412,7 @@ void
 thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_size,
                 const thole_field *fields, size_t n)
 {
-    struct own_keys own_keys;
+    struct thl_emission_keys own_keys;
     struct thl_emission e = {.lg = lg, .level = level, .file = "", .msg = msg};
     e.msg_size = msg_size < THL_FIELD_VALUE_MAX ? msg_size : THL_FIELD_VALUE_MAX;
     e.cut = (uint32_t)(msg_size - e.msg_size);
@@ -434,7 +420,7 @@ thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_siz
     e.cut += size_of_fields(fields + e.n, n - e.n);
     if (e.cut)
         atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
-    take_fields(&own_keys, fields, e.n, true);
+    thl_emission_take_fields(&own_keys, fields, e.n, true);
     e.keys = own_keys.keys;
     e.values = own_keys.values;
     emit(&e);
@@ -471,11 +457,11 @@ size_t
 thl_emit_notice(void *to, size_t room, unsigned level, const char *msg, const thole_field *fields,
                 size_t n)
 {
-    struct own_keys own_keys;
+    struct thl_emission_keys own_keys;
     struct thl_emission e = {.level = level, .file = "", .msg = msg, .flags = THL_RECORD_NOTICE};
     e.msg_size = strlen(msg);
     e.n = n < THL_EMISSION_FIELDS ? (unsigned)n : THL_EMISSION_FIELDS;
-    take_fields(&own_keys, fields, e.n, false);
+    thl_emission_take_fields(&own_keys, fields, e.n, false);
     e.keys = own_keys.keys;
     e.values = own_keys.values;
     e.ticks = thl_clock_ticks();

@@ -55,6 +55,7 @@ struct thl_emit_ledger {
     _Atomic uint64_t full[THL_LEVELS];    /* dropped: queue_full */
     _Atomic uint64_t stopped[THL_LEVELS]; /* dropped: stopped */
     _Atomic uint64_t discarded;           /* popped and not routed: among `stopped` */
+    _Atomic uint32_t discarding;          /* odd while the writer moves records to `discarded` */
     _Atomic uint64_t truncated;
 };
 
@@ -93,14 +94,19 @@ void thl_emit_text(thole_logger lg, unsigned level, struct thl_emit_where where,
 size_t thl_emit_notice(void *to, size_t room, unsigned level, const char *msg,
                        const thole_field *fields, size_t n);
 
-/* Queued records that the end left no time for, by level; after they were popped. */
-void thl_emit_count_discarded(const uint64_t *by_level);
+/* Around the popping of queued records that the end left no time for; their number by level. A
+ * snapshot waits for the end of it, so it must be short. The writer's. */
+void thl_emit_discard_begin(void);
+void thl_emit_discard_end(const uint64_t *by_level);
 
 /* Wakes the writer if it naps or sleeps. Async-signal-safe. */
 void thl_emit_wake(void);
 
 /* This thread must never wait for room: it is a writer's or a sink's. */
 void thl_emit_never_wait(void);
+
+/* In a forked process. */
+void thl_emit_after_fork(void);
 
 /* Once per process, before the first epoch: the destructor that gives rings back. */
 int thl_emit_init(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Start, stop, fork, exit, direct mode. */
+/* Configuration, start, direct mode. */
 #include "lifecycle.h"
 
 #include "lifecycle_state.h"
@@ -39,99 +39,9 @@ struct thl_life thl_life = {
 static struct thl_settings settings;
 static bool was_started, limits_fixed;
 static struct thl_limits limits;
-static uint64_t epoch; /* of this process's queues */
 static unsigned char *direct_buffer;
 static size_t direct_size;
 static int64_t direct_last_ns;
-
-/* ---- fork ---- */
-
-static bool
-has_writer(void)
-{
-    return thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING;
-}
-
-/* A sink that forks is inside our locks already: the child process makes them anew in any case. */
-static void
-before_fork(void)
-{
-    if (thl_outbox_in_sink())
-        return;
-    pthread_mutex_lock(&thl_life.lock);
-    pthread_mutex_lock(&thl_life.shown);
-    thl_logger_before_fork();
-    if (has_writer())
-        thl_writer_before_fork();
-    struct timespec deadline = thl_clock_deadline(PARK_MS);
-    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
-        thl_outbox_before_fork(thl_life.dispatch->outbox[i], &deadline);
-}
-
-static void
-after_fork_in_parent(void)
-{
-    if (thl_outbox_in_sink())
-        return;
-    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
-        thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
-    if (has_writer())
-        thl_writer_after_fork(false);
-    thl_logger_after_fork(false);
-    pthread_mutex_unlock(&thl_life.shown);
-    pthread_mutex_unlock(&thl_life.lock);
-}
-
-static void
-clear_ledger(void)
-{
-    memset(&thl_emit_ledger, 0, sizeof(thl_emit_ledger));
-    atomic_store_explicit(&thl_dispatch_notices_made, 0, memory_order_relaxed);
-}
-
-/* This process is new: no threads, no queues, nothing pending, the same handles and descriptors. */
-static void
-become_child(void)
-{
-    pthread_mutex_init(&thl_life.lock, NULL);
-    pthread_mutex_init(&thl_life.shown, NULL);
-    thl_life_init_changed();
-    thl_logger_after_fork(true);
-    thl_site_after_fork();
-    thl_notice_after_fork();
-    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
-        thl_outbox_after_fork(thl_life.dispatch->outbox[i], true);
-    thl_writer_after_fork(true);
-    if (thl_life.dispatch)
-        thl_dispatch_after_fork(thl_life.dispatch);
-    thl_news_after_fork();
-    thl_arena_forget(&thl_life.arena);
-    clear_ledger();
-    epoch++;
-    if (thl_life_state() != THL_LIFE_UNCONFIGURED) /* not started, whatever the parent was */
-        thl_life_set_state(thl_life.dispatch ? THL_LIFE_DIRECT : THL_LIFE_UNCONFIGURED);
-}
-
-static void
-after_fork_in_child(void)
-{
-    become_child();
-    thl_wipe_known();
-}
-
-/* _Fork and raw clone run no handlers: the first call that looks does their work. */
-void
-thl_life_notice_fork(void)
-{
-    thl_wipe_look(become_child);
-}
-
-void
-thl_life_lock(void)
-{
-    thl_life_notice_fork();
-    pthread_mutex_lock(&thl_life.lock);
-}
 
 /* ---- configuration ---- */
 
@@ -150,8 +60,9 @@ prepare_once(void)
     rc = thl_emit_init();
     if (rc < 0)
         return rc;
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    thl_life_watch_forks();
     atexit(thl_life_at_exit);
+    at_quick_exit(thl_life_at_exit);
     done = true;
     return 0;
 }
@@ -187,6 +98,16 @@ make_direct_buffer(void)
     direct_buffer = bigger;
     direct_size = size;
     return 0;
+}
+
+/* Whoever held the lock did not come along: nothing is freed, for nothing is known to be whole. */
+void
+thl_life_forget_settings(void)
+{
+    memset(&settings, 0, sizeof(settings));
+    was_started = false;
+    direct_buffer = NULL;
+    direct_size = 0;
 }
 
 static void
@@ -231,8 +152,12 @@ configure_direct_locked(void)
     int rc;
     if (thl_life_state() != THL_LIFE_UNCONFIGURED)
         return 0;
-    if ((rc = prepare_once()) < 0 || (rc = thl_settings_set_options(&settings, NULL)) < 0 ||
-        (rc = thl_settings_read(&settings)) < 0 || (rc = configure_locked()) < 0)
+    thl_life.changing = true;
+    if ((rc = prepare_once()) == 0 && (rc = thl_settings_set_options(&settings, NULL)) == 0 &&
+        (rc = thl_settings_read(&settings)) == 0)
+        rc = configure_locked();
+    thl_life.changing = false;
+    if (rc < 0)
         return rc;
     thl_settings_report(&settings, THL_SETTINGS_DIRECT);
     thl_life_set_state(THL_LIFE_DIRECT);
@@ -320,10 +245,8 @@ start_threads_locked(void)
     pthread_mutex_unlock(&thl_life.shown);
     if (rc < 0)
         return rc;
-    if (!thl_emit_queues.arena) { /* the limits are those of the first start */
-        thl_emit_queues.arena = &thl_life.arena;
-        thl_emit_queues.nrings = limits.queues;
-    }
+    thl_emit_queues.arena = &thl_life.arena;
+    thl_emit_queues.nrings = thl_life.arena.header->nrings;
     for (size_t i = 0; rc == 0 && i < thl_life.dispatch->targets.n;
          i++) /* the writer finds them running */
         rc = thl_outbox_start(thl_life.dispatch->outbox[i]);
@@ -334,11 +257,12 @@ static void
 open_gate_locked(void)
 {
     struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
-    if (epoch == 0)
-        epoch = 1;
+    if (thl_life.epoch == 0)
+        thl_life.epoch = 1;
     limits_fixed = was_started = true;
-    atomic_store_explicit(&run->mapped, epoch, memory_order_release); /* pairs with leave_ring */
-    atomic_store_explicit(&run->epoch, epoch, memory_order_release);  /* pairs with emit */
+    atomic_store_explicit(&run->mapped, thl_life.epoch,
+                          memory_order_release); /* pairs with leave_ring */
+    atomic_store_explicit(&run->epoch, thl_life.epoch, memory_order_release); /* pairs with emit */
     thl_life_set_state(THL_LIFE_RUNNING); /* last: whoever sees it finds the gate open */
 }
 
@@ -363,7 +287,7 @@ start_locked(const struct thole_options *opt)
     int rc;
     if (thl_life_state() == THL_LIFE_RUNNING)
         return -EALREADY;
-    if (thl_life_state() == THL_LIFE_STOPPING)
+    if (thl_life_state() == THL_LIFE_STOPPING || thl_writer_is_left_alone())
         return -EBUSY;
     rc = prepare_once();
     if (rc == 0)
@@ -410,7 +334,9 @@ thl_lifecycle_start(const struct thole_options *opt)
     if (thl_outbox_in_sink())
         return -EDEADLK;
     thl_life_lock();
+    thl_life.changing = true;
     int rc = start_or_keep_locked(opt);
+    thl_life.changing = false;
     pthread_mutex_unlock(&thl_life.lock);
     return rc;
 }

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "arena.h"
 #include "dispatch.h"
@@ -30,6 +32,8 @@ struct thl_life {
     _Atomic enum thl_life_state state; /* written under the lock, read anywhere */
     struct thl_dispatch *dispatch;     /* one at a time; NULL before the first configuration */
     struct thl_arena arena;
+    uint64_t epoch; /* of this process's queues; grows with each fork */
+    bool changing;  /* (lock) a configuration is half made; a forked process looks at it */
 };
 extern struct thl_life thl_life;
 
@@ -53,5 +57,11 @@ void thl_life_init_changed(void);
 
 /* exit() drains for at most a second. */
 void thl_life_at_exit(void);
+
+/* Handlers of fork; once in a process. */
+void thl_life_watch_forks(void);
+
+/* In a forked process, when the configuration was half made: none is known. */
+void thl_life_forget_settings(void);
 
 #endif

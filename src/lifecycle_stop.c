@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "console.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
 #include "news.h"
@@ -97,11 +98,9 @@ static void
 report_children(void)
 {
     char holders[400];
-    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    if (live == 0)
-        return;
-    thl_notice_holders(holders, sizeof(holders));
-    thl_notice_children_left(live, holders);
+    uint32_t live = thl_notice_holders(holders, sizeof(holders), true);
+    if (live > 0)
+        thl_notice_children_left(live, holders);
 }
 
 void
@@ -120,7 +119,11 @@ static int
 stop_running(const struct timespec *soft, const struct timespec *deadline)
 {
     report_children();
-    int rc = thl_writer_stop(soft);
+    int rc = thl_writer_stop(soft, deadline);
+    if (rc == -ESRCH) {
+        thl_dispatch_leave(thl_life.dispatch);
+        rc = -ETIMEDOUT;
+    }
     if (thl_dispatch_flush(thl_life.dispatch, soft, false) < 0)
         rc = -ETIMEDOUT;
     int closed = thl_dispatch_close(thl_life.dispatch, deadline);
@@ -137,14 +140,12 @@ close_direct_locked(const struct timespec *deadline)
     return rc;
 }
 
-int
-thl_lifecycle_stop(int timeout_ms)
+static int
+stop(int timeout_ms)
 {
     int grace_ms = timeout_ms < 4 * GRACE_MS ? timeout_ms / 4 : GRACE_MS, rc = 0;
     struct timespec deadline = thl_clock_deadline(timeout_ms);
     struct timespec soft = thl_clock_deadline(timeout_ms < 0 ? -1 : timeout_ms - grace_ms);
-    if (thl_outbox_in_sink())
-        return -EDEADLK;
     thl_life_lock();
     if (thl_life_state() == THL_LIFE_RUNNING) {
         thl_life_set_state(THL_LIFE_STOPPING);
@@ -164,16 +165,38 @@ thl_lifecycle_stop(int timeout_ms)
     return rc;
 }
 
+int
+thl_lifecycle_stop(int timeout_ms)
+{
+    return thl_outbox_in_sink() ? -EDEADLK : stop(timeout_ms);
+}
+
+/* What nobody will write any more, and no target has counted. */
+static void
+print_queued(void)
+{
+    struct thole_stats s = {.size = sizeof(s)};
+    thl_lifecycle_stats(&s);
+    if (s.queued > 0)
+        thl_console_print("thole: records dropped cause=stopped count=%llu\n",
+                          (unsigned long long)s.queued);
+}
+
 /* In direct mode sinks get their last try. Whoever logs later still (a handler of atexit, a
- * destructor) finds the mode as it was, and the sink is opened again. */
+ * destructor) finds the mode as it was, and the sink is opened again. Inside a sink, the others
+ * get theirs; in direct mode there its lock is this thread's already. */
 void
 thl_life_at_exit(void)
 {
     struct timespec deadline = thl_clock_deadline(EXIT_MS);
+    thl_life_notice_fork();
     if (thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING) {
-        thl_lifecycle_stop(EXIT_MS);
+        stop(EXIT_MS);
+        print_queued();
         return;
     }
+    if (thl_outbox_in_sink())
+        return;
     thl_life_lock();
     if (thl_life_state() == THL_LIFE_DIRECT)
         close_direct_locked(&deadline);

@@ -275,11 +275,14 @@ replace_locked(const struct thl_rules *rules, enum origin origin, const char *on
         rule[n] = rules->rule[i];
         origins[n++] = origin;
     }
-    free(state.rules.rule);
-    free(state.origin);
+    struct thl_rule *old_rules = state.rules.rule;
+    enum origin *old_origins = state.origin;
+    state.rules.n = 0; /* in this order: a fork in between finds no more rules than there are */
     state.rules.rule = rule;
-    state.rules.n = n;
     state.origin = origins;
+    state.rules.n = n;
+    free(old_rules);
+    free(old_origins);
     return 0;
 }
 

@@ -139,6 +139,8 @@ thl_notice_src(char *out, size_t size, uint32_t site)
 
 struct holders {
     uint32_t site[HOLDERS], count[HOLDERS];
+    uint32_t all;
+    bool own; /* count those alone that this process made */
 };
 
 static void
@@ -147,6 +149,9 @@ count_holder(void *arg, thole_logger child, struct thl_slot *slot)
     struct holders *h = arg;
     uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
     (void)child;
+    if (h->own && !thl_slab_is_own(slot))
+        return;
+    h->all++;
     for (uint32_t i = 0; i < HOLDERS; i++) {
         uint32_t at = (site + i) % HOLDERS;
         if (h->count[at] != 0 && h->site[at] != site)
@@ -157,28 +162,36 @@ count_holder(void *arg, thole_logger child, struct thl_slot *slot)
     }
 }
 
-void
-thl_notice_holders(char *out, size_t size)
+/* Puts the three sites that hold most into words. */
+static void
+put_holders(struct holders *h, char *out, size_t size)
 {
-    struct holders h = {{0}, {0}};
     char src[96];
     size_t used = 0;
     out[0] = '\0';
-    thl_slab_each(count_holder, &h);
     for (int listed = 0; listed < 3; listed++) {
         uint32_t best = 0;
         for (uint32_t i = 1; i < HOLDERS; i++)
-            if (h.count[i] > h.count[best])
+            if (h->count[i] > h->count[best])
                 best = i;
-        if (h.count[best] == 0)
+        if (h->count[best] == 0)
             return;
         int n = snprintf(out + used, size - used, "%s%s %u", listed ? ", " : "",
-                         thl_notice_src(src, sizeof(src), h.site[best]), h.count[best]);
+                         thl_notice_src(src, sizeof(src), h->site[best]), h->count[best]);
         if (n < 0 || (size_t)n >= size - used)
             return;
         used += (size_t)n;
-        h.count[best] = 0;
+        h->count[best] = 0;
     }
+}
+
+uint32_t
+thl_notice_holders(char *out, size_t size, bool own)
+{
+    struct holders h = {.own = own};
+    thl_slab_each(count_holder, &h);
+    put_holders(&h, out, size);
+    return h.all;
 }
 
 /* ---- the drain ---- */
@@ -203,7 +216,7 @@ say_child(thl_notice_fn fn, void *arg)
         return;
     thl_notice_src(src, sizeof(src),
                    atomic_exchange_explicit(&child_site, 0, memory_order_relaxed));
-    thl_notice_holders(holders, sizeof(holders));
+    thl_notice_holders(holders, sizeof(holders), false);
     thole_field fields[] = {
         thl_notice_uint("limit",
                         atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),

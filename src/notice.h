@@ -60,7 +60,8 @@ void thl_notice_drain(thl_notice_fn fn, void *arg);
 /* "conn.c:12" of a call site, or "?". Returns `out`. */
 const char *thl_notice_src(char *out, size_t size, uint32_t site);
 
-/* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5". */
-void thl_notice_holders(char *out, size_t size);
+/* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5"; the number
+ * of all. `own`: without those that a forked process inherited. */
+uint32_t thl_notice_holders(char *out, size_t size, bool own);
 
 #endif

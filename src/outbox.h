@@ -119,6 +119,11 @@ void thl_outbox_ask_to_stop(struct thl_outbox *o);
  * it had is counted as dropped (stopped), and -ETIMEDOUT returned. The ledger stays readable. */
 int thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline);
 
+/* Leaves a target that the writer serves to that writer, which hangs: what it has is counted as
+ * dropped (stopped). The writer's late end closes the sink. */
+void thl_outbox_leave(struct thl_outbox *o);
+void thl_outbox_end_left(struct thl_outbox *o);
+
 /* Whether its thread was left to itself and has not come back: then nothing of it may be freed. */
 bool thl_outbox_hangs(struct thl_outbox *o);
 

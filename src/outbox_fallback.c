@@ -33,13 +33,13 @@ show_batch(struct thl_outbox *o)
     const struct thl_batch *b = &o->drain;
     size_t shown = 0, n = b->n - b->next;
     void *sink;
-    thl_outbox_inside = true;
+    thl_outbox_inside = o;
     if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->uri, &sink) == 0) {
         while (shown < n && write_to_stderr(sink, &b->record[b->next + shown]))
             shown++;
         thl_sink_stderr.close(sink);
     }
-    thl_outbox_inside = false;
+    thl_outbox_inside = NULL;
     return shown;
 }
 

@@ -68,8 +68,8 @@ bool thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_reco
  * announced as lost. */
 void thl_outbox_fall_back(struct thl_outbox *o);
 
-/* This thread is inside a sink. */
-extern THL_TLS bool thl_outbox_inside;
+/* Whose sink this thread is inside of, or NULL. */
+extern THL_TLS const struct thl_outbox *thl_outbox_inside;
 
 /* One record lost; counted for an announcement, or only booked. */
 void thl_outbox_count_drop_locked(struct thl_outbox *o, enum thole_level level,

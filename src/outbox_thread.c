@@ -17,12 +17,12 @@
 #define TRIM_EVERY_MS 250
 #define FORK_LOCK_MS 20
 
-THL_TLS bool thl_outbox_inside;
+THL_TLS const struct thl_outbox *thl_outbox_inside;
 
 bool
 thl_outbox_in_sink(void)
 {
-    return thl_outbox_inside;
+    return thl_outbox_inside != NULL;
 }
 
 /* ---- the serving side ---- */
@@ -36,9 +36,9 @@ ops_of(const struct thl_outbox *o)
 int
 thl_outbox_open(struct thl_outbox *o)
 {
-    thl_outbox_inside = true;
+    thl_outbox_inside = o;
     int rc = ops_of(o)->open(&o->target->uri, &o->sink);
-    thl_outbox_inside = false;
+    thl_outbox_inside = NULL;
     if (rc < 0) {
         o->sink = NULL;
         pthread_mutex_lock(&o->lock);
@@ -80,9 +80,9 @@ reopen_if_asked(struct thl_outbox *o)
     if (!atomic_exchange_explicit(&o->reopen, false, memory_order_acquire) || !o->sink ||
         !ops_of(o)->reopen)
         return;
-    thl_outbox_inside = true;
+    thl_outbox_inside = o;
     int rc = ops_of(o)->reopen(o->sink);
-    thl_outbox_inside = false;
+    thl_outbox_inside = NULL;
     if (rc < 0) {
         pthread_mutex_lock(&o->lock);
         thl_outbox_enter_trouble_locked(o, -rc);
@@ -130,9 +130,9 @@ write_batch(struct thl_outbox *o)
         thl_outbox_fall_back(o);
         return;
     }
-    thl_outbox_inside = true;
+    thl_outbox_inside = o;
     int rc = ops_of(o)->write(o->sink, b->record + b->next, b->n - b->next, &done);
-    thl_outbox_inside = false;
+    thl_outbox_inside = NULL;
     settle(o, rc, done);
 }
 
@@ -156,7 +156,7 @@ thl_outbox_serve(struct thl_outbox *o)
     thl_outbox_release(o);
     for (;;) {
         pthread_mutex_lock(&o->lock);
-        bool work = (!o->sink || may_try_locked(o)) && take_batch_locked(o);
+        bool work = !o->left_alone && (!o->sink || may_try_locked(o)) && take_batch_locked(o);
         pthread_mutex_unlock(&o->lock);
         if (!work)
             return;
@@ -173,9 +173,9 @@ close_sink(struct thl_outbox *o)
         return;
     void *sink = o->sink;
     o->sink = NULL; /* first: a fork in between must not leave a closed one in the child */
-    thl_outbox_inside = true;
+    thl_outbox_inside = o;
     ops_of(o)->close(sink);
-    thl_outbox_inside = false;
+    thl_outbox_inside = NULL;
 }
 
 /* A burst's memory goes back when it is over: a daemon's size follows its load, not its worst hour.
@@ -240,9 +240,9 @@ do_work(struct thl_outbox *o, bool batch, uint64_t flush)
     }
     reopen_if_asked(o);
     if (flush && o->sink && ops_of(o)->flush) {
-        thl_outbox_inside = true;
+        thl_outbox_inside = o;
         ops_of(o)->flush(o->sink);
-        thl_outbox_inside = false;
+        thl_outbox_inside = NULL;
     }
 }
 
@@ -321,6 +321,8 @@ int
 thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
 {
     int rc = 0;
+    if (o == thl_outbox_inside) /* exit() inside this sink: it waits for itself */
+        return -ETIMEDOUT;
     pthread_mutex_lock(&o->lock);
     uint64_t mark = o->queued, want = ++o->flush_want;
     pthread_cond_signal(&o->work);
@@ -350,6 +352,17 @@ thl_outbox_ask_to_stop(struct thl_outbox *o)
     pthread_mutex_unlock(&o->lock);
 }
 
+/* Drops all it has. A write that hangs still reads its batch: that is counted, its bytes stay. */
+static void
+drop_all_locked(struct thl_outbox *o, bool in_use)
+{
+    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED);
+    if (!in_use)
+        thl_outbox_drop_batch_locked(o, &o->drain, THOLE_STOPPED);
+    for (; o->drain.next < o->drain.n; o->drain.next++)
+        thl_outbox_count_drop_locked(o, o->drain.record[o->drain.next].level, THOLE_STOPPED);
+}
+
 /* Waits for the thread's end; true when it came. */
 static bool
 await_end(struct thl_outbox *o, const struct timespec *deadline)
@@ -359,17 +372,40 @@ await_end(struct thl_outbox *o, const struct timespec *deadline)
     while (!o->ended && rc == 0)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     bool ended = o->ended;
-    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED);
-    if (ended || !o->in_io) {
-        thl_outbox_drop_batch_locked(o, &o->drain, THOLE_STOPPED);
-    } else { /* the hanging write still reads the batch: count it, leave the bytes */
-        for (size_t i = o->drain.next; i < o->drain.n; i++)
-            thl_outbox_count_drop_locked(o, o->drain.record[i].level, THOLE_STOPPED);
-        o->drain.next = o->drain.n;
-    }
+    drop_all_locked(o, !ended && o->in_io);
     o->left_alone = !ended;
     pthread_mutex_unlock(&o->lock);
     return ended;
+}
+
+/* Of this and thl_outbox_end_left the later one closes the sink. */
+void
+thl_outbox_leave(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    drop_all_locked(o, true);
+    o->left_alone = true;
+    bool ended = o->ended;
+    pthread_mutex_unlock(&o->lock);
+    if (ended)
+        close_sink(o);
+}
+
+void
+thl_outbox_end_left(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED); /* what the writer said at its end */
+    bool left = o->left_alone;
+    if (!left)
+        o->ended = true;
+    pthread_mutex_unlock(&o->lock);
+    if (!left)
+        return;
+    close_sink(o);
+    pthread_mutex_lock(&o->lock);
+    o->ended = true; /* only now it may be freed */
+    pthread_mutex_unlock(&o->lock);
 }
 
 bool
@@ -386,6 +422,12 @@ thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
 {
     bool lost = false;
     thl_outbox_ask_to_stop(o);
+    if (o == thl_outbox_inside) { /* exit() inside this sink: it cannot wait for itself */
+        thl_outbox_leave(o);
+        return -ETIMEDOUT;
+    }
+    if (o->left_alone) /* with the writer that serves it */
+        return -ETIMEDOUT;
     if (thl_outbox_has_thread(o)) {
         if (!await_end(o, deadline)) {
             pthread_detach(o->thread);
@@ -418,7 +460,7 @@ thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline)
     o->forking = rc == 0;
     while (rc == 0 && o->in_io)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    o->broken = !o->forking || o->in_io;
+    o->broken = !o->forking;
 }
 
 void
@@ -429,6 +471,7 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
             pthread_mutex_unlock(&o->lock);
         return;
     }
+    bool broken = o->broken || o->in_io; /* in_io: also where no handler ran */
     thl_outbox_init_sync(o);
     set_has_thread(o, false);
     o->forking = o->held = o->in_io = o->stop = o->ended = o->left_alone = false;
@@ -440,8 +483,7 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     o->trouble = o->say_down = o->say_recovered = o->stalled = false;
     memset(o->cause, 0, sizeof(o->cause));
     memset(o->unsaid, 0, sizeof(o->unsaid));
-    if (o->broken) { /* its state may be half changed: forget it, with its descriptor */
+    o->broken = false;
+    if (broken) /* its state may be half changed: forget it, with its descriptor */
         o->sink = NULL;
-        o->broken = false;
-    }
 }

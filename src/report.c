@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,32 +33,47 @@ static void
 count_rings(struct thole_stats *out, const struct thl_arena *arena)
 {
     uint64_t popped = 0, pushed = 0;
-    /* acquire, and before popped: what was discarded is among what was popped */
-    uint64_t discarded = atomic_load_explicit(&thl_emit_ledger.discarded, memory_order_acquire);
     for (uint32_t i = 0; arena && i < arena->header->nrings; i++) {
         struct thl_ring *ring = thl_arena_ring(arena, i);
         popped += atomic_load_explicit(&ring->popped, memory_order_acquire); /* pop */
         pushed += atomic_load_explicit(&ring->pushed, memory_order_acquire); /* commit */
     }
-    out->routed = popped - discarded;
+    out->routed = popped - load(&thl_emit_ledger.discarded);
     out->queued = pushed - popped;
 }
 
 static void
 count_drops(struct thole_stats *out)
 {
+    out->dropped = 0;
     for (unsigned l = 0; l < THL_LEVELS; l++) {
         out->dropped_level[l] = load(&thl_emit_ledger.full[l]) + load(&thl_emit_ledger.stopped[l]);
         out->dropped += out->dropped_level[l];
     }
 }
 
+/* Again while records go from queued to dropped, so that no count ever runs back. */
+static void
+count_calls(struct thole_stats *out, const struct thl_arena *arena)
+{
+    uint32_t before;
+    do {
+        /* acquire: pairs with thl_emit_discard_end */
+        while ((before = atomic_load_explicit(&thl_emit_ledger.discarding, memory_order_acquire)) &
+               1)
+            sched_yield();
+        count_rings(out, arena);
+        count_drops(out);
+        /* adds nothing, and as a store with release it keeps the loads above before it */
+    } while (atomic_fetch_add_explicit(&thl_emit_ledger.discarding, 0, memory_order_acq_rel) !=
+             before);
+}
+
 void
 thl_report_process(struct thole_stats *out, const struct thl_arena *arena)
 {
-    count_rings(out, arena);
+    count_calls(out, arena);
     out->routed += load(&thl_emit_ledger.direct) + load(&thl_dispatch_notices_made);
-    count_drops(out);
     out->called = out->routed + out->dropped + out->suppressed + out->queued;
     out->loggers = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed) - 1;
     out->loggers_refused = load(&thl_logger_counts.refused);

@@ -14,6 +14,7 @@
 #include "logger.h"
 #include "notice.h"
 #include "scheme.h"
+#include "zone.h"
 
 #define DEFAULT_PREFIX "THOLE"
 #define LABEL_MAX 96
@@ -104,8 +105,6 @@ is_one(const char *name)
 static void
 read_process(struct thl_settings *s)
 {
-    struct tm local;
-    time_t now = time(NULL);
     const char *term = secure_getenv("TERM");
     snprintf(s->short_name, sizeof(s->short_name), "%s",
              s->app && *s->app ? s->app : program_invocation_short_name);
@@ -114,8 +113,8 @@ read_process(struct thl_settings *s)
     s->env.app = s->short_name;
     s->env.host = s->host;
     s->env.pid = (long)getpid();
-    tzset();
-    s->env.utc_offset = localtime_r(&now, &local) ? (int32_t)local.tm_gmtoff : 0;
+    thl_zone_refresh();
+    s->env.utc_offset = thl_zone_offset();
     s->env.no_color = is_set("NO_COLOR");
     const char *force = secure_getenv("CLICOLOR_FORCE");
     s->env.force_color = force && *force && strcmp(force, "0") != 0;

@@ -157,8 +157,8 @@ find_or_add_locked(struct entry *entries, const thole_site_ *site)
     if (n >= table.limit || !fill_entry(&entries[n], site, hash))
         return THL_SITE_NONE;
     entries[n].next = *bucket;
-    *bucket = n + 1;
     atomic_store_explicit(&table.n, n + 1, memory_order_release); /* pairs with thl_site_find */
+    *bucket = n + 1; /* last: a fork in between leaves an entry that nobody finds, never a loop */
     return n + 1;
 }
 

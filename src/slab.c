@@ -17,6 +17,8 @@ THL_EXPORT uint64_t *thole_gates_ = gates;
 
 struct thl_slab_counts thl_slab_counts = {.limit = 65536};
 
+static uint32_t process; /* which one, of a line of forks; written before there are other threads */
+
 static struct thl_pool slots = {.item_bytes = sizeof(struct thl_slot),
                                 .next_offset = offsetof(struct thl_slot, next)};
 
@@ -162,6 +164,7 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, th
     atomic_store_explicit(&slot->logger, birth->logger, memory_order_relaxed);
     atomic_store_explicit(&slot->level, birth->level, memory_order_relaxed);
     atomic_store_explicit(&slot->born_s, mono_s(), memory_order_relaxed);
+    atomic_store_explicit(&slot->process, process, memory_order_relaxed);
     atomic_store_explicit(&slot->context, ((context >> 32) + 1) << 32 | block,
                           memory_order_release); /* pairs with thl_slab_open */
     atomic_store_explicit(&slot->life, life_of(generation, 1),
@@ -370,4 +373,29 @@ thl_slab_each(thl_slab_fn fn, void *arg)
         if (references_of(life) > 0)
             fn(arg, lg, slot);
     }
+}
+
+bool
+thl_slab_is_own(const struct thl_slot *slot)
+{
+    return atomic_load_explicit(&slot->process, memory_order_relaxed) == process; /* constant */
+}
+
+static void
+count_live(void *arg, thole_logger child, struct thl_slot *slot)
+{
+    uint32_t *live = arg;
+    (void)child;
+    (void)slot;
+    ++*live;
+}
+
+/* Counted anew: a thread that was making or ending a child did not come along. */
+void
+thl_slab_after_fork(void)
+{
+    uint32_t live = 0;
+    process++;
+    thl_slab_each(count_live, &live);
+    atomic_store_explicit(&thl_slab_counts.live, live, memory_order_relaxed); /* alone here */
 }

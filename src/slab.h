@@ -41,11 +41,12 @@
 struct thl_slot {
     _Atomic uint64_t life;
     _Atomic uint64_t context;
-    _Atomic uint32_t site;   /* id of the call site that made it; 0: not known */
-    _Atomic uint32_t logger; /* the named logger it hangs from */
-    _Atomic uint32_t level;  /* its own, or THL_SLAB_NO_LEVEL */
-    _Atomic uint32_t born_s; /* CLOCK_MONOTONIC, seconds */
-    uint32_t pad[6];
+    _Atomic uint32_t site;    /* id of the call site that made it; 0: not known */
+    _Atomic uint32_t logger;  /* the named logger it hangs from */
+    _Atomic uint32_t level;   /* its own, or THL_SLAB_NO_LEVEL */
+    _Atomic uint32_t born_s;  /* CLOCK_MONOTONIC, seconds */
+    _Atomic uint32_t process; /* that made it: see thl_slab_is_own */
+    uint32_t pad[5];
     _Atomic uint64_t next; /* of the pool */
 };
 
@@ -142,5 +143,11 @@ void thl_slab_set_gate(thole_logger lg, unsigned threshold);
 /* Calls fn for every child that is live while the walk passes it. */
 typedef void (*thl_slab_fn)(void *arg, thole_logger lg, struct thl_slot *slot);
 void thl_slab_each(thl_slab_fn fn, void *arg);
+
+/* Whether a child was made in this process, not inherited from one that forked. */
+bool thl_slab_is_own(const struct thl_slot *slot);
+
+/* In a forked process. */
+void thl_slab_after_fork(void);
 
 #endif

@@ -39,10 +39,10 @@ static struct {
     _Atomic uint64_t flush_want; /* tickets: relaxed but for the wake-up that follows */
     _Atomic bool stop;
 
-    pthread_mutex_t lock;    /* the two below */
+    pthread_mutex_t lock;    /* those below */
     pthread_cond_t progress; /* flush_done or ended changed */
     uint64_t flush_done;
-    bool ended, has_progress;
+    bool ended, left_alone, has_progress; /* left_alone: inside a sink that hangs, at a stop */
 
     pthread_mutex_t round;    /* held but between two handfuls, where fork comes in */
     _Atomic uint32_t forkers; /* that wait for it, or fork */
@@ -114,11 +114,12 @@ static void
 discard(struct source *s)
 {
     uint64_t by_level[THL_LEVELS] = {0};
+    thl_emit_discard_begin();
     do {
         by_level[s->record->level < THL_LEVELS ? s->record->level : THL_LEVELS - 1]++;
         thl_ring_pop_consumer(s->ring, s->size);
     } while (peek(s));
-    thl_emit_count_discarded(by_level);
+    thl_emit_discard_end(by_level);
 }
 
 /* Everything that was queued when it began, in the order of time. */
@@ -231,6 +232,28 @@ rest(uint32_t state, int nap_ms)
     wait_for_bell(state, nap_ms);
 }
 
+/* Once: those who still log are dropped and counted meanwhile, and would be announced for ever. */
+static void
+say_last_words(struct thl_dispatch *d)
+{
+    pthread_mutex_lock(&writer.round);
+    thl_news_say(d, true);
+    pthread_mutex_unlock(&writer.round);
+}
+
+/* One that was left alone ends what it served: nobody else may. */
+static void
+end(struct thl_dispatch *d)
+{
+    pthread_mutex_lock(&writer.lock);
+    bool left_alone = writer.left_alone;
+    writer.ended = true;
+    pthread_cond_broadcast(&writer.progress);
+    pthread_mutex_unlock(&writer.lock);
+    if (left_alone)
+        thl_dispatch_end_left(d);
+}
+
 static void *
 run(void *arg)
 {
@@ -254,15 +277,8 @@ run(void *arg)
             idle_since = thl_clock_mono_ms();
         }
     }
-    /* once: those who still log are dropped and counted meanwhile, and would be announced for ever
-     */
-    pthread_mutex_lock(&writer.round);
-    thl_news_say(d, true);
-    pthread_mutex_unlock(&writer.round);
-    pthread_mutex_lock(&writer.lock);
-    writer.ended = true;
-    pthread_cond_broadcast(&writer.progress);
-    pthread_mutex_unlock(&writer.lock);
+    say_last_words(d);
+    end(d);
     return NULL;
 }
 
@@ -278,6 +294,15 @@ init_progress(void)
     pthread_condattr_destroy(&attr);
 }
 
+bool
+thl_writer_is_left_alone(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    bool hangs = writer.left_alone && !writer.ended;
+    pthread_mutex_unlock(&writer.lock);
+    return hangs;
+}
+
 int
 thl_writer_start(struct thl_dispatch *dispatch)
 {
@@ -285,7 +310,7 @@ thl_writer_start(struct thl_dispatch *dispatch)
     writer.dispatch = dispatch;
     dispatch->between = let_fork;
     writer.has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-    writer.ended = false;
+    writer.ended = writer.left_alone = false;
     writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
     atomic_store_explicit(&writer.stop, false, memory_order_relaxed); /* before the thread */
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
@@ -346,29 +371,69 @@ close_gate(const struct timespec *deadline)
     return 0;
 }
 
-static int
+static bool
 await_end(const struct timespec *deadline)
 {
     int rc = 0;
     pthread_mutex_lock(&writer.lock);
     while (rc == 0 && !writer.ended)
         rc = pthread_cond_timedwait(&writer.progress, &writer.lock, deadline);
-    rc = writer.ended ? 0 : -ETIMEDOUT;
+    bool ended = writer.ended;
     pthread_mutex_unlock(&writer.lock);
-    return rc;
+    return ended;
+}
+
+/* True when it ended after all. */
+static bool
+leave_alone(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    bool ended = writer.ended;
+    writer.left_alone = !ended;
+    pthread_mutex_unlock(&writer.lock);
+    if (!ended)
+        pthread_detach(writer.thread);
+    return ended;
+}
+
+bool
+thl_writer_is_self(void)
+{
+    return pthread_equal(pthread_self(), writer.thread) != 0;
 }
 
 int
-thl_writer_stop(const struct timespec *deadline)
+thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
 {
-    int closed = close_gate(deadline);
+    int rc = close_gate(soft);
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
     thl_emit_wake();
-    int rc = await_end(deadline);
-    if (rc < 0) /* what is queued still, and what does not fit now, is dropped and counted */
+    if (thl_writer_is_self()) { /* exit() inside a sink that it serves */
+        leave_alone();
+        return -ESRCH;
+    }
+    bool ended = await_end(soft);
+    if (!ended) { /* what is queued still, and what does not fit now, is dropped and counted */
+        rc = -ETIMEDOUT;
         thl_dispatch_hurry(writer.dispatch);
+        ended = await_end(deadline) || leave_alone();
+    }
+    if (!ended)
+        return -ESRCH;
     pthread_join(writer.thread, NULL);
-    return rc < 0 ? rc : closed;
+    return rc;
+}
+
+bool
+thl_writer_serves_one(void)
+{
+    uint32_t used = atomic_load_explicit(&thl_emit_queues.used, memory_order_relaxed), owned = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
+        /* relaxed: a number for a guess */
+        owned += atomic_load_explicit(&ring->owner, memory_order_relaxed) == THL_RING_OWNED;
+    }
+    return owned <= 1 && used < thl_emit_queues.nrings;
 }
 
 void
@@ -389,6 +454,8 @@ thl_writer_after_fork(bool in_child)
         return;
     }
     atomic_store_explicit(&writer.forkers, 0, memory_order_relaxed); /* alone here */
+    writer.left_alone = false;
+    writer.ended = true;
     pthread_mutex_init(&writer.round, NULL);
     pthread_mutex_init(&writer.lock, NULL);
     init_progress();

@@ -24,10 +24,20 @@ int thl_writer_start(struct thl_dispatch *dispatch);
 /* Waits until everything queued before the call has reached the outboxes: 0 or -ETIMEDOUT. */
 int thl_writer_flush(const struct timespec *deadline);
 
-/* Closes the gate (epoch 0), drains what is queued, ends the thread. -ETIMEDOUT when records had to
- * be dropped to end in time; nothing the writer waits for lasts longer than a slice of 20 ms then.
- */
-int thl_writer_stop(const struct timespec *deadline);
+/* Closes the gate (epoch 0), drains what is queued until `soft`, then drops it, ends the thread. 0;
+ * -ETIMEDOUT when records had to be dropped; -ESRCH when the thread had not ended at the deadline
+ * (it hangs in a sink that said it never blocks; or it is the caller, inside such a sink, in
+ * exit()) and was left alone, with the targets that it serves. */
+int thl_writer_stop(const struct timespec *soft, const struct timespec *deadline);
+
+/* Whether a writer that was left alone hangs still: it uses all that a new one would. */
+bool thl_writer_is_left_alone(void);
+
+/* Whether the calling thread is the writer. While one runs. */
+bool thl_writer_is_self(void);
+
+/* Whether at most one thread has a queue, and none shares one. */
+bool thl_writer_serves_one(void);
 
 /* Around fork: the writer is between two handfuls while it happens, and holds no lock, if that can
  * be had within 100 ms. */

@@ -27,10 +27,14 @@
  * Caveats
  *
  *   fork         The child process is in direct mode until it calls thole_start() itself; the
- *                parent's queued records are written by the parent, once.
+ *                parent's queued records are written by the parent, once. Where one thread alone
+ *                logs, fork() waits until they are, for up to 100 ms, so that daemon(3) loses
+ *                none; with several, call thole_flush() before a fork whose parent _exits.
+ *                _Fork() and clone() run no handlers, and wait for nothing.
  *   signals      After thole_start() the log macros (not the printf bridge), thole_log_fields(),
  *                thole_enabled(), thole_reopen() and thole_emergency() are async-signal-safe.
- *   exit, _exit  exit() drains for at most a second; _exit() and abort() do not drain.
+ *   exit, _exit  exit() and quick_exit() drain for at most a second; _exit() and abort() do not
+ *                drain.
  *   dlclose      A plug-in may be unloaded while its records are queued (C++ plug-ins need
  *                -fno-gnu-unique to be unloaded at all).
  *   thread exit  A thread's queue returns to the pool; log calls in late destructors still work.
@@ -236,8 +240,10 @@ struct thole_options {
  * Threads: any; once at a time.
  * Blocking: opens files and resolves names.
  * Errors: -EALREADY while running; -EINVAL for a bad size, or in strict mode for a configuration
- *   error; -EBUSY when limits differ from those of the first start; -ENOTSUP for `state`;
- *   -ENOMEM, -EAGAIN when memory or threads cannot be had.
+ *   error; -EBUSY when limits differ from those of the first start, while another
+ *   thread is in thole_stop(), or while a sink without THOLE_SINK_MAY_BLOCK that hung at the last
+ *   stop does so still; -ENOTSUP for `state`; -ENOMEM, -EAGAIN when memory or threads cannot be
+ *   had.
  * Since: 0.1
  */
 int thole_start(const struct thole_options *opt);

@@ -10,14 +10,15 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'buf clock compiler console errname escape number number_addr number_double'),
+    ('base', 'buf clock compiler console errname escape number number_addr number_double '
+             'zone'),
     ('values', 'config config_error config_limits config_log config_sinks config_text '
                'config_uri field level record view'),
     ('storage', 'arena pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
     ('front', 'child emission emit logger notice scope'),
-    ('writer', 'dispatch lifecycle lifecycle_state lifecycle_stop news outbox '
+    ('writer', 'dispatch lifecycle lifecycle_fork lifecycle_state lifecycle_stop news outbox '
                'outbox_fallback outbox_health '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'thole'),

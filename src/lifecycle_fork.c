@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fork: what the parent waits for, and what the child process becomes.
+ *
+ * Before. Where one thread alone logs, the queue is emptied first, for up to 100 ms: daemon(3) ends
+ * the parent with _exit(), and what it had queued would be lost without a word. Then all our locks
+ * are taken, each for a bounded time; a sink that is inside its I/O is waited for, 100 ms at most.
+ * What cannot be had is `broken` in the child process: forgotten there with its descriptor, and
+ * opened anew. Never a wait without an end.
+ *
+ * In the child process there is one thread, no queue and nothing pending. It counts as not started:
+ * direct mode, with the same configuration, handles and descriptors. _Fork and raw clone run no
+ * handlers; the page that reads zero tells of them at the first call (wipe.h), and what was inside
+ * its I/O at that moment is broken too. Nothing here allocates, frees or waits: malloc's and the
+ * time zone's locks may be held for ever in the child process.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "emit.h"
+#include "lifecycle.h"
+#include "lifecycle_state.h"
+#include "logger.h"
+#include "news.h"
+#include "notice.h"
+#include "outbox.h"
+#include "site.h"
+#include "slab.h"
+#include "wipe.h"
+#include "writer.h"
+
+#define PARK_MS 100 /* how long fork waits for the queue, then for locks and I/O */
+
+/* The forking thread's, from `before` to `after`; guarded by `shown`, which it has meanwhile. */
+static struct {
+    bool has_lock, has_writer;
+    int cancel;
+} forking;
+
+static _Atomic bool waited_in_vain; /* the queue was not empty in time: not again until it is */
+
+/* ---- before ---- */
+
+static void
+empty_queue(void)
+{
+    bool vain = atomic_load_explicit(&waited_in_vain, memory_order_relaxed); /* a hint */
+    if (thl_life_state() != THL_LIFE_RUNNING || !thl_writer_serves_one())
+        return;
+    int rc = thl_lifecycle_flush(vain ? 0 : PARK_MS);
+    atomic_store_explicit(&waited_in_vain, rc < 0, memory_order_relaxed);
+}
+
+static bool
+has_writer(void)
+{
+    return thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING;
+}
+
+/* The lifecycle's lock may be held by a sink that is opened, for as long as that takes. */
+static void
+take_locks(int cancel)
+{
+    struct timespec until = thl_clock_realtime_deadline(PARK_MS);
+    bool has_lock = pthread_mutex_timedlock(&thl_life.lock, &until) == 0;
+    pthread_mutex_lock(&thl_life.shown);
+    forking.has_lock = has_lock;
+    forking.has_writer = has_writer();
+    forking.cancel = cancel;
+    thl_logger_before_fork();
+    if (forking.has_writer)
+        thl_writer_before_fork();
+    struct timespec deadline = thl_clock_deadline(PARK_MS);
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_before_fork(thl_life.dispatch->outbox[i], &deadline);
+}
+
+/* A sink that forks is inside our locks already: the child process makes them anew in any case.
+ * Handlers of fork must not be cancelled: they would leave all of it locked. */
+static void
+before_fork(void)
+{
+    int cancel;
+    if (thl_outbox_in_sink())
+        return;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    thl_life_notice_fork();
+    empty_queue();
+    take_locks(cancel);
+}
+
+/* ---- after ---- */
+
+static void
+after_fork_in_parent(void)
+{
+    if (thl_outbox_in_sink())
+        return;
+    bool has_lock = forking.has_lock;
+    int cancel = forking.cancel;
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
+    if (forking.has_writer)
+        thl_writer_after_fork(false);
+    thl_logger_after_fork(false);
+    pthread_mutex_unlock(&thl_life.shown);
+    if (has_lock)
+        pthread_mutex_unlock(&thl_life.lock);
+    pthread_setcancelstate(cancel, NULL);
+}
+
+static void
+clear_ledger(void)
+{
+    memset(&thl_emit_ledger, 0, sizeof(thl_emit_ledger));
+    atomic_store_explicit(&thl_dispatch_notices_made, 0, memory_order_relaxed); /* alone here */
+}
+
+/* Configured, unless the fork came in the middle of that: a half-made configuration is forgotten,
+ * and the first call reads it anew. */
+static void
+keep_configuration(void)
+{
+    if (thl_life.changing) {
+        thl_life.changing = false;
+        thl_life.dispatch = NULL;
+        thl_life_forget_settings();
+    }
+    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_after_fork(thl_life.dispatch->outbox[i], true);
+    if (thl_life.dispatch)
+        thl_dispatch_after_fork(thl_life.dispatch);
+    thl_life_set_state(thl_life.dispatch ? THL_LIFE_DIRECT : THL_LIFE_UNCONFIGURED);
+}
+
+/* This process is new: no threads, no queues, nothing pending, the same handles and descriptors. */
+static void
+become_child(void)
+{
+    pthread_mutex_init(&thl_life.lock, NULL);
+    pthread_mutex_init(&thl_life.shown, NULL);
+    thl_life_init_changed();
+    thl_logger_after_fork(true);
+    thl_site_after_fork();
+    thl_slab_after_fork();
+    thl_notice_after_fork();
+    thl_writer_after_fork(true);
+    thl_emit_after_fork();
+    keep_configuration();
+    thl_news_after_fork();
+    thl_arena_forget(&thl_life.arena);
+    clear_ledger();
+    thl_life.epoch++;
+}
+
+static void
+after_fork_in_child(void)
+{
+    bool in_sink = thl_outbox_in_sink();
+    int cancel = forking.cancel;
+    become_child();
+    thl_wipe_known();
+    if (!in_sink)
+        pthread_setcancelstate(cancel, NULL);
+}
+
+/* _Fork and raw clone run no handlers: the first call that looks does their work. */
+void
+thl_life_notice_fork(void)
+{
+    thl_wipe_look(become_child);
+}
+
+void
+thl_life_watch_forks(void)
+{
+    static bool watched;
+    if (watched)
+        return;
+    watched = true; /* first: twice would be a deadlock, should a fork come in between */
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+void
+thl_life_lock(void)
+{
+    thl_life_notice_fork();
+    pthread_mutex_lock(&thl_life.lock);
+}

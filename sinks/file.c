@@ -23,6 +23,7 @@
 extern const struct thole_sink_ops thl_sink_file, thl_sink_stdout, thl_sink_stderr;
 
 #define DEFAULT_MODE 0640
+#define LOOKS 8 /* at the end of a file to which others may append */
 #define OPEN_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW)
 
 struct file {
@@ -131,25 +132,42 @@ check_type(int fd)
     return S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode) ? 0 : -EINVAL;
 }
 
+/* Whether the file ends inside a line that nobody is writing now: another process may append a
+ * batch whose first pages alone are to be seen. To seek for a hole waits for the file's lock, and
+ * so for that write, in Linux's common file systems; then the file has grown. */
+static bool
+is_torn(int fd, const struct thl_descriptor *d)
+{
+    struct stat st;
+    off_t end = -1;
+    char last;
+
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (fstat(fd, &st) < 0 || st.st_dev != d->dev || st.st_ino != d->ino || st.st_size == 0)
+            return false;
+        if (pread(fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
+            return false;
+        if (st.st_size == end)
+            return true;
+        end = st.st_size;
+        (void)lseek(fd, 0, SEEK_HOLE);
+    }
+    return false;
+}
+
 /* An earlier crash may have left half a line: what we write must not be glued to it. A file that
  * may be written and not read is taken as it is. */
 static bool
 ends_inside_line(const char *path, const struct thl_descriptor *d)
 {
-    struct stat st;
-    char last = '\n';
-
-    if (d->type != S_IFREG || fstat(d->fd, &st) < 0 || st.st_size == 0)
+    if (d->type != S_IFREG)
         return false;
-    off_t end = st.st_size - 1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     if (fd < 0)
         return false;
-    bool same = fstat(fd, &st) == 0 && st.st_dev == d->dev && st.st_ino == d->ino;
-    if (!same || pread(fd, &last, 1, end) != 1)
-        last = '\n';
+    bool torn = is_torn(fd, d);
     close(fd);
-    return last != '\n';
+    return torn;
 }
 
 /* A fresh descriptor, or a negative errno. Creating is a second step, for only then is it known

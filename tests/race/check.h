@@ -10,6 +10,17 @@
 #include <thole/thole.h>
 #include <time.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN true
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN true
+#endif
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN false
+#endif
+
 #define CHECK(claim)                                                                               \
     do {                                                                                           \
         if (!(claim)) {                                                                            \

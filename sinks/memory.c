@@ -6,6 +6,7 @@
 #include <string.h>
 #include <thole/sink.h>
 #include <thole/test.h>
+#include <unistd.h>
 
 extern const struct thole_sink_ops thl_sink_memory;
 
@@ -19,6 +20,7 @@ static struct {
     char *bytes; /* malloc'ed, ended by NUL */
     size_t size, room;
     char *shown; /* what thole_test_lines() returned last */
+    pid_t owner;
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int
@@ -28,10 +30,20 @@ identify(const struct thole_sink_uri *uri, char *out, size_t size)
     return size > 7 ? (memcpy(out, "memory:", 8), 0) : -ENAMETOOLONG;
 }
 
+/* A process forked while another thread wrote here finds the lock held by nobody, and half a
+ * change. */
 static int
 open_memory(const struct thole_sink_uri *uri, void **sink)
 {
     (void)uri;
+    if (store.owner != getpid()) {
+        if (pthread_mutex_trylock(&store.lock) == 0)
+            pthread_mutex_unlock(&store.lock);
+        else
+            memset(&store, 0, sizeof(store));
+        pthread_mutex_init(&store.lock, NULL);
+        store.owner = getpid();
+    }
     *sink = &store;
     return 0;
 }

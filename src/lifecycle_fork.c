@@ -26,10 +26,12 @@
 #include "news.h"
 #include "notice.h"
 #include "outbox.h"
+#include "scheme.h"
 #include "site.h"
 #include "slab.h"
 #include "wipe.h"
 #include "writer.h"
+#include "zone.h"
 
 #define PARK_MS 100 /* how long fork waits for the queue, then for locks and I/O */
 
@@ -143,8 +145,10 @@ become_child(void)
     pthread_mutex_init(&thl_life.shown, NULL);
     thl_life_init_changed();
     thl_logger_after_fork(true);
+    thl_scheme_after_fork();
     thl_site_after_fork();
     thl_slab_after_fork();
+    thl_zone_after_fork();
     thl_notice_after_fork();
     thl_writer_after_fork(true);
     thl_emit_after_fork();

@@ -36,7 +36,7 @@ struct thl_outbox {
     int64_t unsaid_since_ns, said_ms;
     bool trouble, say_down, say_recovered, down_was_said;
     int error; /* of the trouble, positive */
-    int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms;
+    int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms, io_since_ms;
     int backoff_ms;
     uint64_t flush_want, flush_done;
     bool in_io, stop, ended, left_alone;
@@ -54,6 +54,15 @@ struct thl_outbox {
 enum thole_cause thl_outbox_cause_of(int error);
 
 void thl_outbox_init_sync(struct thl_outbox *o);
+
+static inline void
+thl_outbox_set_has_thread(struct thl_outbox *o, bool has)
+{
+    atomic_store_explicit(&o->has_thread, has, memory_order_relaxed); /* the lock orders the rest */
+}
+
+/* Closes the sink, if there is one. The serving thread's, or whoever comes after it. */
+void thl_outbox_close_sink(struct thl_outbox *o);
 
 /* The dispatcher's: takes the lock, unless it has it already, until thl_outbox_release. */
 void thl_outbox_hold(struct thl_outbox *o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The serving side of an outbox: its sink, its thread, its end, and fork. */
+/* The serving side of an outbox: its sink and its thread. */
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -15,7 +15,6 @@
 #define THREAD_STACK_BYTES (256 * 1024) /* a sink may resolve names */
 #define KEEP_BYTES (64 * 1024)          /* of a queue's memory, when it has become idle */
 #define TRIM_EVERY_MS 250
-#define FORK_LOCK_MS 20
 
 THL_TLS const struct thl_outbox *thl_outbox_inside;
 
@@ -150,24 +149,39 @@ take_batch_locked(struct thl_outbox *o)
     return true;
 }
 
+static void
+begin_io_locked(struct thl_outbox *o)
+{
+    o->in_io = true;
+    o->io_since_ms = thl_clock_mono_ms();
+}
+
+static void
+end_io_locked(struct thl_outbox *o)
+{
+    o->in_io = false;
+    pthread_cond_broadcast(&o->done); /* for fork, too */
+}
+
 void
 thl_outbox_serve(struct thl_outbox *o)
 {
     thl_outbox_release(o);
-    for (;;) {
-        pthread_mutex_lock(&o->lock);
-        bool work = !o->left_alone && (!o->sink || may_try_locked(o)) && take_batch_locked(o);
+    pthread_mutex_lock(&o->lock);
+    while (!o->left_alone && (!o->sink || may_try_locked(o)) && take_batch_locked(o)) {
+        begin_io_locked(o);
         pthread_mutex_unlock(&o->lock);
-        if (!work)
-            return;
         write_batch(o);
+        pthread_mutex_lock(&o->lock);
+        end_io_locked(o);
     }
+    pthread_mutex_unlock(&o->lock);
 }
 
 /* ---- the thread ---- */
 
-static void
-close_sink(struct thl_outbox *o)
+void
+thl_outbox_close_sink(struct thl_outbox *o)
 {
     if (!o->sink)
         return;
@@ -253,7 +267,7 @@ end_thread_locked(struct thl_outbox *o)
 {
     if (o->left_alone) {
         pthread_mutex_unlock(&o->lock);
-        close_sink(o);
+        thl_outbox_close_sink(o);
         pthread_mutex_lock(&o->lock);
     }
     o->ended = true;
@@ -270,23 +284,16 @@ run(void *arg)
     while (!o->left_alone && await_work_locked(o)) {
         bool batch = take_batch_locked(o);
         uint64_t flush = batch ? 0 : o->flush_want;
-        o->in_io = true;
+        begin_io_locked(o);
         pthread_mutex_unlock(&o->lock);
         do_work(o, batch, flush);
         pthread_mutex_lock(&o->lock);
-        o->in_io = false;
         if (flush)
             o->flush_done = flush;
-        pthread_cond_broadcast(&o->done);
+        end_io_locked(o);
     }
     end_thread_locked(o);
     return NULL;
-}
-
-static void
-set_has_thread(struct thl_outbox *o, bool has)
-{
-    atomic_store_explicit(&o->has_thread, has, memory_order_relaxed); /* the lock orders the rest */
 }
 
 int
@@ -306,7 +313,7 @@ thl_outbox_start(struct thl_outbox *o)
     int rc = pthread_create(&o->thread, &attr, run, o);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    set_has_thread(o, rc == 0);
+    thl_outbox_set_has_thread(o, rc == 0);
     return -rc;
 }
 
@@ -340,150 +347,4 @@ void
 thl_outbox_reopen(struct thl_outbox *o)
 {
     atomic_store_explicit(&o->reopen, true, memory_order_release); /* pairs with reopen_if_asked */
-}
-
-void
-thl_outbox_ask_to_stop(struct thl_outbox *o)
-{
-    thl_outbox_release(o);
-    pthread_mutex_lock(&o->lock);
-    o->stop = true;
-    pthread_cond_broadcast(&o->work);
-    pthread_mutex_unlock(&o->lock);
-}
-
-/* Drops all it has. A write that hangs still reads its batch: that is counted, its bytes stay. */
-static void
-drop_all_locked(struct thl_outbox *o, bool in_use)
-{
-    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED);
-    if (!in_use)
-        thl_outbox_drop_batch_locked(o, &o->drain, THOLE_STOPPED);
-    for (; o->drain.next < o->drain.n; o->drain.next++)
-        thl_outbox_count_drop_locked(o, o->drain.record[o->drain.next].level, THOLE_STOPPED);
-}
-
-/* Waits for the thread's end; true when it came. */
-static bool
-await_end(struct thl_outbox *o, const struct timespec *deadline)
-{
-    int rc = 0;
-    pthread_mutex_lock(&o->lock);
-    while (!o->ended && rc == 0)
-        rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    bool ended = o->ended;
-    drop_all_locked(o, !ended && o->in_io);
-    o->left_alone = !ended;
-    pthread_mutex_unlock(&o->lock);
-    return ended;
-}
-
-/* Of this and thl_outbox_end_left the later one closes the sink. */
-void
-thl_outbox_leave(struct thl_outbox *o)
-{
-    pthread_mutex_lock(&o->lock);
-    drop_all_locked(o, true);
-    o->left_alone = true;
-    bool ended = o->ended;
-    pthread_mutex_unlock(&o->lock);
-    if (ended)
-        close_sink(o);
-}
-
-void
-thl_outbox_end_left(struct thl_outbox *o)
-{
-    pthread_mutex_lock(&o->lock);
-    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED); /* what the writer said at its end */
-    bool left = o->left_alone;
-    if (!left)
-        o->ended = true;
-    pthread_mutex_unlock(&o->lock);
-    if (!left)
-        return;
-    close_sink(o);
-    pthread_mutex_lock(&o->lock);
-    o->ended = true; /* only now it may be freed */
-    pthread_mutex_unlock(&o->lock);
-}
-
-bool
-thl_outbox_hangs(struct thl_outbox *o)
-{
-    pthread_mutex_lock(&o->lock);
-    bool hangs = o->left_alone && !o->ended;
-    pthread_mutex_unlock(&o->lock);
-    return hangs;
-}
-
-int
-thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
-{
-    bool lost = false;
-    thl_outbox_ask_to_stop(o);
-    if (o == thl_outbox_inside) { /* exit() inside this sink: it cannot wait for itself */
-        thl_outbox_leave(o);
-        return -ETIMEDOUT;
-    }
-    if (o->left_alone) /* with the writer that serves it */
-        return -ETIMEDOUT;
-    if (thl_outbox_has_thread(o)) {
-        if (!await_end(o, deadline)) {
-            pthread_detach(o->thread);
-            return -ETIMEDOUT;
-        }
-        pthread_join(o->thread, NULL);
-        set_has_thread(o, false);
-        lost = o->cause[THOLE_STOPPED] > 0;
-    } else {
-        o->next_try_ms = 0; /* one last try; nobody else looks at it */
-        thl_outbox_serve(o);
-        pthread_mutex_lock(&o->lock);
-        lost = thl_outbox_pending_locked(o) > 0;
-        thl_outbox_drop_batch_locked(o, &o->drain, THOLE_STOPPED);
-        thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED);
-        pthread_mutex_unlock(&o->lock);
-    }
-    close_sink(o);
-    return lost ? -ETIMEDOUT : 0;
-}
-
-/* ---- fork ---- */
-
-/* Locks are taken one after the other here and by the dispatcher, so neither may wait for ever. */
-void
-thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline)
-{
-    struct timespec until = thl_clock_realtime_deadline(FORK_LOCK_MS);
-    int rc = pthread_mutex_timedlock(&o->lock, &until);
-    o->forking = rc == 0;
-    while (rc == 0 && o->in_io)
-        rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    o->broken = !o->forking;
-}
-
-void
-thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
-{
-    if (!in_child) {
-        if (o->forking)
-            pthread_mutex_unlock(&o->lock);
-        return;
-    }
-    bool broken = o->broken || o->in_io; /* in_io: also where no handler ran */
-    thl_outbox_init_sync(o);
-    set_has_thread(o, false);
-    o->forking = o->held = o->in_io = o->stop = o->ended = o->left_alone = false;
-    o->fill.n = o->fill.next = o->fill.size = 0;
-    o->drain.n = o->drain.next = o->drain.size = 0;
-    o->offered = o->written = o->dropped = o->suppressed = o->queued = 0;
-    o->flush_want = o->flush_done = 0;
-    o->unsaid_since_ns = o->next_try_ms = 0;
-    o->trouble = o->say_down = o->say_recovered = o->stalled = false;
-    memset(o->cause, 0, sizeof(o->cause));
-    memset(o->unsaid, 0, sizeof(o->unsaid));
-    o->broken = false;
-    if (broken) /* its state may be half changed: forget it, with its descriptor */
-        o->sink = NULL;
 }

@@ -66,6 +66,12 @@ thl_scheme_register(const char *scheme, const struct thole_sink_ops *ops)
     return rc;
 }
 
+void
+thl_scheme_after_fork(void)
+{
+    pthread_mutex_init(&schemes.lock, NULL);
+}
+
 const struct thl_scheme_table *
 thl_scheme_table(void)
 {

@@ -13,4 +13,7 @@ const struct thl_scheme_table *thl_scheme_table(void);
 /* stderr: takes over when another sink cannot open. file: and syslog: name paths. */
 extern const struct thole_sink_ops thl_sink_stderr, thl_sink_stdout, thl_sink_file, thl_sink_syslog;
 
+/* In a forked process. */
+void thl_scheme_after_fork(void);
+
 #endif

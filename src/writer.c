@@ -47,6 +47,7 @@ static struct {
     pthread_mutex_t round;    /* held but between two handfuls, where fork comes in */
     _Atomic uint32_t forkers; /* that wait for it, or fork */
     bool round_is_ours;       /* by the thread that forks */
+    _Atomic int64_t moved_ms; /* when the writer last let a fork in, or could have */
     struct source sources[RINGS_MAX];
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
 
@@ -94,12 +95,20 @@ oldest(size_t n)
     return best;
 }
 
+static void
+note_move(void)
+{
+    /* relaxed: a time by itself */
+    atomic_store_explicit(&writer.moved_ms, thl_clock_mono_ms(), memory_order_relaxed);
+}
+
 /* Called with `round` and no other lock held, so that a fork never waits for long, nor for locks
  * that are taken in another order. Whoever forks holds `round` while it lasts. */
 static void
 let_fork(void)
 {
     struct timespec pause = {0, 50000};
+    note_move();
     if (THL_LIKELY(atomic_load_explicit(&writer.forkers, memory_order_relaxed) == 0)) /* a hint */
         return;
     pthread_mutex_unlock(&writer.round);
@@ -165,6 +174,7 @@ round_once(struct thl_dispatch *d)
 {
     /* acquire: what was queued before the ticket was drawn is in this round */
     uint64_t ticket = atomic_load_explicit(&writer.flush_want, memory_order_acquire);
+    note_move();
     pthread_mutex_lock(&writer.round);
     let_fork();
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
@@ -439,7 +449,10 @@ thl_writer_serves_one(void)
 void
 thl_writer_before_fork(void)
 {
-    struct timespec until = thl_clock_realtime_deadline(FORK_WAIT_MS);
+    int64_t still_ms =
+        thl_clock_mono_ms() - atomic_load_explicit(&writer.moved_ms, memory_order_relaxed);
+    /* one that a sink holds up delays one fork, not each */
+    struct timespec until = thl_clock_realtime_deadline(still_ms < FORK_WAIT_MS ? FORK_WAIT_MS : 0);
     atomic_fetch_add_explicit(&writer.forkers, 1, memory_order_relaxed); /* see let_fork */
     writer.round_is_ours = pthread_mutex_timedlock(&writer.round, &until) == 0;
 }

@@ -19,7 +19,7 @@ FLOORS = [
                'format_value scheme target'),
     ('front', 'child emission emit logger notice scope'),
     ('writer', 'dispatch lifecycle lifecycle_fork lifecycle_state lifecycle_stop news outbox '
-               'outbox_fallback outbox_health '
+               'outbox_end outbox_fallback outbox_health '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'thole'),
 ]

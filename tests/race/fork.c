@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: while 4 threads log, forked processes come and go, half of them with a writer of their
- * own. Every record of all of them stands in the file exactly once, in order for each thread, with
- * the context and the process id that it was logged with; nobody hangs.
+ * Claim: while 4 threads log, and one is in localtime_r, whose lock no fork takes, forked processes
+ * come and go, half of them with a writer of their own. Every record of all of them stands in the
+ * file exactly once, in order for each thread, with the context and the process id that it was
+ * logged with; nobody hangs.
  *
  * usage: fork [fork|_Fork|clone [ROUNDS]]. After a raw clone libc promises no threads, and the
  * thread sanitizer has none after any fork from threads: there, all stay in direct mode.
@@ -56,6 +57,17 @@ log_in_each_round(void *arg)
         sched_yield();
     thole_unref(&conn);
     return NULL;
+}
+
+static void *
+ask_for_local_time(void *arg)
+{
+    struct tm local;
+    time_t now = time(NULL);
+    begun++;
+    while (!over)
+        CHECK(localtime_r(&now, &local));
+    return arg;
 }
 
 /* The parent gives its copy of `conn` back at once; this one is the child process's own. */
@@ -183,7 +195,7 @@ int
 main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "fork";
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS + 1];
     int ids[THREADS];
     struct sampler sampler;
     char sinks[128];
@@ -202,11 +214,12 @@ main(int argc, char **argv)
         ids[i] = i;
         CHECK(pthread_create(&threads[i], NULL, log_in_each_round, &ids[i]) == 0);
     }
-    while (begun < THREADS)
+    CHECK(pthread_create(&threads[THREADS], NULL, ask_for_local_time, NULL) == 0);
+    while (begun < THREADS + 1)
         sched_yield();
     storm(how);
     over = true;
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS + 1; i++)
         pthread_join(threads[i], NULL);
     CHECK(thole_flush(30000) == 0);
     uint64_t samples = sampler_stop(&sampler);

@@ -188,6 +188,41 @@ THL_TEST(fork, does_not_wait_for_a_sink_that_hangs)
     gate_forget();
 }
 
+/* What one fork may wait for an I/O to end, it has waited then: the others come at once. */
+static void
+expect_quick_forks(const char *sinks)
+{
+    struct timespec began, now;
+
+    gate_register();
+    start_with(sinks);
+    gate_set(true);
+    thole_info(root, "waits at the gate");
+    gate_await_write();
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(0);
+        int status = -1;
+        waitpid(pid, &status, 0);
+        cr_expect_eq(status, 0);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    cr_expect_lt(now.tv_sec - began.tv_sec, 2, "20 forks, of which one may take 0.3 s");
+    gate_forget();
+}
+
+THL_TEST(fork, is_delayed_once_by_a_sink_that_hangs)
+{
+    expect_quick_forks("gated: memory:");
+}
+
+THL_TEST(fork, is_delayed_once_by_a_sink_that_hangs_on_the_writer)
+{
+    expect_quick_forks("inline: null:");
+}
+
 static int
 start_anew(void)
 {

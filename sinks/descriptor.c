@@ -7,11 +7,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
 #define FIRST_NUMBER 40 /* of the 64 that a process has without another table */
+#define NUMBERS 24      /* more than there are targets */
 
 static int
 close_with(int fd, int error)
@@ -20,11 +22,18 @@ close_with(int fd, int error)
     return -error;
 }
 
-/* Under a limit so low any number above 2 will do. */
+/* After a closefrom all targets open anew while a write of one may still be under way: each gets a
+ * number that none of the others had just before, or that write would reach the wrong target.
+ * Under a limit so low any number above 2 will do. */
 static int
 move_up(int fd)
 {
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_NUMBER);
+    static _Atomic unsigned turn;
+    unsigned next = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % NUMBERS;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_NUMBER + (int)next);
+
+    if (moved < 0)
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_NUMBER);
 
     if (moved < 0 && fd >= 3)
         return fd;
@@ -34,6 +43,14 @@ move_up(int fd)
         return close_with(fd, errno);
     close(fd);
     return moved;
+}
+
+static int
+access_of(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags < 0 ? flags : flags & (O_ACCMODE | O_APPEND);
 }
 
 int
@@ -46,14 +63,15 @@ thl_descriptor_adopt(struct thl_descriptor *d, int fd)
         return fd;
     if (fstat(fd, &st) < 0)
         return close_with(fd, errno);
-    *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT};
+    *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT, access_of(fd)};
     return 0;
 }
 
 static bool
 is_same(const struct thl_descriptor *d, const struct stat *st)
 {
-    return st->st_dev == d->dev && st->st_ino == d->ino && (st->st_mode & S_IFMT) == d->type;
+    return st->st_dev == d->dev && st->st_ino == d->ino && (st->st_mode & S_IFMT) == d->type &&
+           access_of(d->fd) == d->access;
 }
 
 bool

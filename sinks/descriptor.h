@@ -24,6 +24,7 @@ struct thl_descriptor {
     dev_t dev;
     ino_t ino;
     mode_t type; /* S_IFREG, S_IFIFO ... */
+    int access;  /* the daemon may open the same file, for reading */
 };
 
 /* Moves fd to 40 or above, else to 3 or above (a daemon may run with 0, 1, 2 closed),

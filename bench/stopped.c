@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -53,7 +54,7 @@ start_receiver(const char *path)
     if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
         die("cannot bind the receiver's socket");
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) /* whatever ends this program */
         while (recv(fd, bytes, sizeof(bytes), 0) >= 0 || errno == EINTR)
             ;
     if (pid <= 0)

@@ -32,6 +32,7 @@ static THL_TLS struct {
 } own;
 
 static pthread_key_t ring_key;
+_Atomic bool thl_emit_main_has_left;
 static bool key_allocates; /* glibc keeps the values of a process's first 32 keys in place */
 
 /* ---- a thread's ring ---- */
@@ -56,6 +57,11 @@ static void
 leave_ring(void *ring)
 {
     own.leaving = true;
+    if (gettid() ==
+        getpid()) { /* by pthread_exit: a return from main runs no destructors of keys */
+        atomic_store_explicit(&thl_emit_main_has_left, true, memory_order_seq_cst); /* the bell */
+        thl_emit_wake();
+    }
     bool ours = own.ring == ring && own.epoch != 0 && own.epoch == mapped_epoch();
     own.ring = NULL;
     atomic_signal_fence(memory_order_seq_cst);
@@ -77,12 +83,21 @@ thl_emit_init(void)
     return -rc;
 }
 
+/* Any value brings the destructor; a ring that is taken later takes its place. */
+void
+thl_emit_watch_main(void)
+{
+    if (gettid() == getpid() && !pthread_getspecific(ring_key))
+        (void)pthread_setspecific(ring_key, &ring_key); /* else a pthread_exit goes unnoticed */
+}
+
 /* The rings are another process's; this one has taken none. */
 void
 thl_emit_after_fork(void)
 {
     atomic_store_explicit(&thl_emit_queues.used, 0, memory_order_relaxed); /* alone here */
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
+    atomic_store_explicit(&thl_emit_main_has_left, false, memory_order_relaxed);
 }
 
 static void

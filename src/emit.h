@@ -105,6 +105,11 @@ void thl_emit_wake(void);
 /* This thread must never wait for room: it is a writer's or a sink's. */
 void thl_emit_never_wait(void);
 
+/* Main ended by pthread_exit: see last_thread.h. Noticed where main logged, or was watched when it
+ * started thole. */
+extern _Atomic bool thl_emit_main_has_left;
+void thl_emit_watch_main(void);
+
 /* In a forked process. */
 void thl_emit_after_fork(void);
 

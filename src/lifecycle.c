@@ -260,6 +260,7 @@ open_gate_locked(void)
     if (thl_life.epoch == 0)
         thl_life.epoch = 1;
     limits_fixed = was_started = true;
+    thl_emit_watch_main();
     atomic_store_explicit(&run->mapped, thl_life.epoch,
                           memory_order_release); /* pairs with leave_ring */
     atomic_store_explicit(&run->epoch, thl_life.epoch, memory_order_release); /* pairs with emit */

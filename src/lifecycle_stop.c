@@ -113,6 +113,17 @@ thl_life_init_changed(void)
     pthread_condattr_destroy(&attr);
 }
 
+/* What nobody will write any more, and no target has counted. */
+static void
+print_queued(void)
+{
+    struct thole_stats s = {.size = sizeof(s)};
+    thl_lifecycle_stats(&s);
+    if (s.queued > 0)
+        thl_console_print("thole: records dropped cause=stopped count=%llu\n",
+                          (unsigned long long)s.queued);
+}
+
 /* Until `soft` for what can still be written; the rest for sinks to see the end. No lock is held:
  * the daemon may fork, log and exit meanwhile. */
 static int
@@ -128,6 +139,7 @@ stop_running(const struct timespec *soft, const struct timespec *deadline)
         rc = -ETIMEDOUT;
     int closed = thl_dispatch_close(thl_life.dispatch, deadline);
     thl_news_print_lost(thl_life.dispatch);
+    print_queued();
     return rc < 0 ? rc : closed;
 }
 
@@ -171,17 +183,6 @@ thl_lifecycle_stop(int timeout_ms)
     return thl_outbox_in_sink() ? -EDEADLK : stop(timeout_ms);
 }
 
-/* What nobody will write any more, and no target has counted. */
-static void
-print_queued(void)
-{
-    struct thole_stats s = {.size = sizeof(s)};
-    thl_lifecycle_stats(&s);
-    if (s.queued > 0)
-        thl_console_print("thole: records dropped cause=stopped count=%llu\n",
-                          (unsigned long long)s.queued);
-}
-
 /* In direct mode sinks get their last try. Whoever logs later still (a handler of atexit, a
  * destructor) finds the mode as it was, and the sink is opened again. Inside a sink, the others
  * get theirs; in direct mode there its lock is this thread's already. */
@@ -192,7 +193,6 @@ thl_life_at_exit(void)
     thl_life_notice_fork();
     if (thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING) {
         stop(EXIT_MS);
-        print_queued();
         return;
     }
     if (thl_outbox_in_sink())

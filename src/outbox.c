@@ -136,21 +136,29 @@ thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out)
 
 /* ---- the dispatcher's side ---- */
 
+/* Who holds is known by an address that each thread has for itself. relaxed: only the holder finds
+ * its own there; a writer that was left alone may hold while another thread asks. */
+static bool
+is_held(struct thl_outbox *o)
+{
+    return atomic_load_explicit(&o->holder, memory_order_relaxed) == &thl_outbox_inside;
+}
+
 void
 thl_outbox_hold(struct thl_outbox *o)
 {
-    if (o->held)
+    if (is_held(o))
         return;
     pthread_mutex_lock(&o->lock);
-    o->held = true;
+    atomic_store_explicit(&o->holder, &thl_outbox_inside, memory_order_relaxed); /* as above */
 }
 
 void
 thl_outbox_release(struct thl_outbox *o)
 {
-    if (!o->held)
+    if (!is_held(o))
         return;
-    o->held = false;
+    atomic_store_explicit(&o->holder, NULL, memory_order_relaxed); /* as above */
     if (thl_outbox_has_thread(o) && o->fill.n > 0)
         pthread_cond_signal(&o->work);
     pthread_mutex_unlock(&o->lock);
@@ -195,6 +203,11 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
 {
     const bool lf = is_lines(o);
     thl_outbox_hold(o);
+    if (o->ended || o->left_alone) { /* by a writer that was left alone: nobody will serve it */
+        o->offered++;
+        thl_outbox_book_drop_locked(o, THOLE_STOPPED);
+        return THL_OUTBOX_DROPPED;
+    }
     if (has_room_locked(o, size + lf, level)) {
         append_locked(o, bytes, size, level, lf);
         return THL_OUTBOX_PUT;

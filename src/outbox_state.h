@@ -23,7 +23,7 @@ struct thl_outbox {
     const struct thl_target *target;
     struct thl_outbox *fallback; /* of stderr:, where that is another target; constant */
     size_t capacity, max_records;
-    bool held; /* the dispatcher's: it has the lock */
+    _Atomic(const void *) holder; /* of the lock, as the dispatcher: see thl_outbox_hold */
 
     pthread_mutex_t lock;
     pthread_cond_t work, done; /* for the thread; for whoever waits for room or the end */

@@ -14,6 +14,8 @@
 
 #include "compiler.h"
 #include "emit.h"
+#include "last_thread.h"
+#include "merge.h"
 #include "news.h"
 #include "notice.h"
 
@@ -21,16 +23,7 @@
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 5
 #define SLEEP_AFTER_MS 100
-#define RINGS_MAX 1024
 #define FORK_WAIT_MS 100 /* a writer that a sink holds up is not waited for */
-
-/* A ring in the merge: its oldest record. */
-struct source {
-    struct thl_ring *ring;
-    const struct thl_record *record;
-    uint64_t until;
-    uint32_t size;
-};
 
 static struct {
     struct thl_dispatch *dispatch; /* the writer's while it runs */
@@ -48,7 +41,7 @@ static struct {
     _Atomic uint32_t forkers; /* that wait for it, or fork */
     bool round_is_ours;       /* by the thread that forks */
     _Atomic int64_t moved_ms; /* when the writer last let a fork in, or could have */
-    struct source sources[RINGS_MAX];
+    struct thl_merge merge;   /* the writer's */
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
 
 static int
@@ -58,42 +51,6 @@ membarrier(int command)
 }
 
 /* ---- draining ---- */
-
-static bool
-peek(struct source *s)
-{
-    s->record = thl_ring_peek_consumer(s->ring, s->until, &s->size);
-    return s->record != NULL;
-}
-
-/* All rings that hold something now, and how far they reach. The shared one, the last, comes first:
- * what a thread logged into its own ring before it went to the shared one (at its end, in a
- * handler) is then seen with what it logged there. The other way round see is_shared_empty in
- * emit.c. */
-static size_t
-find_sources(void)
-{
-    uint32_t used =
-        atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst); /* note_used */
-    size_t n = 0;
-    for (uint32_t i = used; i-- > 0;) {
-        struct source *s = &writer.sources[n];
-        s->ring = thl_arena_ring(thl_emit_queues.arena, i);
-        s->until = thl_ring_tail_consumer(s->ring);
-        n += peek(s);
-    }
-    return n;
-}
-
-static size_t
-oldest(size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (writer.sources[i].record->ticks < writer.sources[best].record->ticks)
-            best = i;
-    return best;
-}
 
 static void
 note_move(void)
@@ -117,38 +74,21 @@ let_fork(void)
     pthread_mutex_lock(&writer.round);
 }
 
-/* Past the end's deadline what is queued is dropped, not written: ring by ring, for the daemon's
- * threads may leave little time. */
-static void
-discard(struct source *s)
-{
-    uint64_t by_level[THL_LEVELS] = {0};
-    thl_emit_discard_begin();
-    do {
-        by_level[s->record->level < THL_LEVELS ? s->record->level : THL_LEVELS - 1]++;
-        thl_ring_pop_consumer(s->ring, s->size);
-    } while (peek(s));
-    thl_emit_discard_end(by_level);
-}
-
-/* Everything that was queued when it began, in the order of time. */
+/* Everything that was queued when it began; dropped, not written, past the end's deadline. */
 static bool
 drain(struct thl_dispatch *d)
 {
-    size_t n = find_sources();
-    bool any = n > 0;
-    for (unsigned handful = 0; n > 0; handful++) {
-        size_t i = oldest(n);
-        struct source *s = &writer.sources[i];
+    struct thl_merge *m = &writer.merge;
+    thl_merge_begin(m);
+    bool any = m->n > 0;
+    for (unsigned handful = 0; m->n > 0; handful++) {
+        struct thl_merge_source *s = thl_merge_oldest(m);
         if (THL_UNLIKELY(thl_dispatch_is_hurried(d))) {
-            discard(s);
-            *s = writer.sources[--n];
+            thl_merge_discard(m, s);
             continue;
         }
         thl_dispatch_record(d, s->record, s->size, &s->ring->last_ns);
-        thl_ring_pop_consumer(s->ring, s->size);
-        if (!peek(s))
-            *s = writer.sources[--n];
+        thl_merge_pop(m, s);
         if (handful % HANDFUL == HANDFUL - 1) {
             thl_dispatch_release(d);
             let_fork();
@@ -170,6 +110,15 @@ acknowledge(uint64_t ticket)
 }
 
 static bool
+is_left_alone(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    bool left_alone = writer.left_alone;
+    pthread_mutex_unlock(&writer.lock);
+    return left_alone;
+}
+
+static bool
 round_once(struct thl_dispatch *d)
 {
     /* acquire: what was queued before the ticket was drawn is in this round */
@@ -180,7 +129,8 @@ round_once(struct thl_dispatch *d)
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
         thl_dispatch_reopen_all(d);
     bool any = drain(d);
-    any |= thl_news_say(d, false);
+    if (!is_left_alone()) /* else the next writer says it, to targets that are served */
+        any |= thl_news_say(d, false);
     thl_dispatch_zone(d);
     pthread_mutex_unlock(&writer.round);
     acknowledge(ticket);
@@ -213,6 +163,12 @@ has_records(void)
     return false;
 }
 
+static bool
+has_main_left(void)
+{
+    return atomic_load_explicit(&thl_emit_main_has_left, memory_order_seq_cst); /* leave_ring */
+}
+
 static void
 wait_for_bell(uint32_t state, int nap_ms)
 {
@@ -230,7 +186,7 @@ rest(uint32_t state, int nap_ms)
     atomic_store_explicit(&thl_emit_queues.bell, state, memory_order_seq_cst);
     if (state == THL_BELL_ASLEEP) {
         membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        if (has_records()) {
+        if (has_records() || (nap_ms == 0 && has_main_left())) {
             atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
             return;
         }
@@ -247,7 +203,8 @@ static void
 say_last_words(struct thl_dispatch *d)
 {
     pthread_mutex_lock(&writer.round);
-    thl_news_say(d, true);
+    if (!is_left_alone())
+        thl_news_say(d, true);
     pthread_mutex_unlock(&writer.round);
 }
 
@@ -264,28 +221,53 @@ end(struct thl_dispatch *d)
         thl_dispatch_end_left(d);
 }
 
+/* True when main has left. */
+static bool
+look_after_main(struct thl_dispatch *d)
+{
+    unsigned ours = 1;
+    if (THL_LIKELY(!has_main_left()))
+        return false;
+    for (size_t i = 0; i < d->targets.n; i++)
+        ours += thl_outbox_has_thread(d->outbox[i]);
+    thl_last_thread_look(ours);
+    return true;
+}
+
+/* How long nothing came: first naps, then sleep. */
+struct idleness {
+    int64_t since_ms;
+    int nap_ms;
+};
+
+static void
+idle(struct thl_dispatch *d, struct idleness *i)
+{
+    bool main_left = look_after_main(d);
+    if (thl_clock_mono_ms() - i->since_ms < SLEEP_AFTER_MS || !writer.has_membarrier ||
+        thl_news_is_waiting(d)) {
+        rest(THL_BELL_NAPPING, i->nap_ms);
+        i->nap_ms = i->nap_ms < NAP_MAX_MS ? i->nap_ms + 1 : NAP_MAX_MS;
+    } else {
+        rest(THL_BELL_ASLEEP, main_left ? THL_LAST_THREAD_LOOK_MS : 0);
+        i->since_ms = thl_clock_mono_ms();
+    }
+}
+
 static void *
 run(void *arg)
 {
     struct thl_dispatch *d = arg;
-    int64_t idle_since = thl_clock_mono_ms();
-    int nap_ms = NAP_MIN_MS;
+    struct idleness idleness = {thl_clock_mono_ms(), NAP_MIN_MS};
     thl_emit_never_wait();
     for (;;) {
         bool stop = atomic_load_explicit(&writer.stop, memory_order_seq_cst);
-        if (round_once(d)) {
-            idle_since = thl_clock_mono_ms();
-            nap_ms = NAP_MIN_MS;
-        } else if (stop) {
+        if (round_once(d))
+            idleness = (struct idleness){thl_clock_mono_ms(), NAP_MIN_MS};
+        else if (stop)
             break;
-        } else if (thl_clock_mono_ms() - idle_since < SLEEP_AFTER_MS || !writer.has_membarrier ||
-                   thl_news_is_waiting(d)) {
-            rest(THL_BELL_NAPPING, nap_ms);
-            nap_ms = nap_ms < NAP_MAX_MS ? nap_ms + 1 : NAP_MAX_MS;
-        } else {
-            rest(THL_BELL_ASLEEP, 0);
-            idle_since = thl_clock_mono_ms();
-        }
+        else
+            idle(d, &idleness);
     }
     say_last_words(d);
     end(d);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The merge of all queues. */
+#include "merge.h"
+
+#include "emit.h"
+
+static bool
+peek(struct thl_merge_source *s)
+{
+    s->record = thl_ring_peek_consumer(s->ring, s->until, &s->size);
+    return s->record != NULL;
+}
+
+/* The shared ring, the last, comes first: what a thread logged into its own ring before it went to
+ * the shared one (at its end, in a handler) is then seen with what it logged there. The other way
+ * round see is_shared_empty in emit.c. */
+void
+thl_merge_begin(struct thl_merge *m)
+{
+    uint32_t used =
+        atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst); /* note_used */
+    m->n = 0;
+    for (uint32_t i = used; i-- > 0;) {
+        struct thl_merge_source *s = &m->source[m->n];
+        s->ring = thl_arena_ring(thl_emit_queues.arena, i);
+        s->until = thl_ring_tail_consumer(s->ring);
+        m->n += peek(s);
+    }
+}
+
+struct thl_merge_source *
+thl_merge_oldest(struct thl_merge *m)
+{
+    struct thl_merge_source *best = &m->source[0];
+    for (size_t i = 1; i < m->n; i++)
+        if (m->source[i].record->ticks < best->record->ticks)
+            best = &m->source[i];
+    return best;
+}
+
+void
+thl_merge_pop(struct thl_merge *m, struct thl_merge_source *s)
+{
+    thl_ring_pop_consumer(s->ring, s->size);
+    if (!peek(s))
+        *s = m->source[--m->n];
+}
+
+void
+thl_merge_discard(struct thl_merge *m, struct thl_merge_source *s)
+{
+    uint64_t by_level[THL_LEVELS] = {0};
+    thl_emit_discard_begin();
+    do {
+        by_level[s->record->level < THL_LEVELS ? s->record->level : THL_LEVELS - 1]++;
+        thl_ring_pop_consumer(s->ring, s->size);
+    } while (peek(s));
+    thl_emit_discard_end(by_level);
+    *s = m->source[--m->n];
+}

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define WAIT_MS 100
 
 ssize_t
@@ -38,12 +40,23 @@ thl_console_write_to(int fd, const char *bytes, size_t n)
     return error ? -error : rc;
 }
 
+/* A line that was begun is ended, within the time: EINTR and short writes are no end. */
 void
 thl_console_write(const char *bytes, size_t n)
 {
-    struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
-    if (poll(&room, 1, WAIT_MS) > 0)
-        (void)thl_console_write_to(STDERR_FILENO, bytes, n);
+    int64_t until_ms = thl_clock_mono_ms() + WAIT_MS;
+    while (n > 0) {
+        struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
+        int64_t left_ms = until_ms - thl_clock_mono_ms();
+        int rc = poll(&room, 1, left_ms > 0 ? (int)left_ms : 0);
+        if (rc < 0 && errno == EINTR)
+            continue;
+        ssize_t written = rc > 0 ? thl_console_write_to(STDERR_FILENO, bytes, n) : -1;
+        if (written <= 0)
+            return;
+        bytes += written;
+        n -= (size_t)written;
+    }
 }
 
 void

@@ -121,6 +121,15 @@ thl_dispatch_has_pending(struct thl_dispatch *d)
     return false;
 }
 
+bool
+thl_dispatch_is_serving(struct thl_dispatch *d)
+{
+    bool serving = false;
+    for (size_t i = 0; i < d->targets.n; i++)
+        serving |= !thl_outbox_has_thread(d->outbox[i]) && thl_outbox_is_in_io(d->outbox[i]);
+    return serving;
+}
+
 void
 thl_dispatch_leave(struct thl_dispatch *d)
 {

@@ -49,6 +49,9 @@ bool thl_dispatch_has_pending(struct thl_dispatch *d);
  */
 int thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline);
 
+/* Whether the writer is inside a sink that it serves itself. Any thread. */
+bool thl_dispatch_is_serving(struct thl_dispatch *d);
+
 /* The writer hangs: the targets that it serves are left to it, and closed by it when it comes back.
  * Before thl_dispatch_close, and at the writer's late end. */
 void thl_dispatch_leave(struct thl_dispatch *d);

@@ -284,7 +284,9 @@ push_somewhere(uint64_t epoch, struct thl_emission *e, bool *nested)
     if (ring) {
         /* relaxed: only this thread and its own handlers write it */
         *nested |= atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0;
-        if (!*nested)
+        if (!*nested && THL_UNLIKELY(own.shared_epoch != 0) && is_shared_empty(epoch))
+            own.shared_epoch = 0;
+        if (!*nested && own.shared_epoch == 0)
             return push_own(ring, epoch, e);
     }
     return push_shared(epoch, e, *nested);
@@ -355,8 +357,11 @@ emit_once(struct thl_emission *e)
     if (THL_UNLIKELY(outcome == FULL) && !nested && !own.never_wait &&
         atomic_load_explicit(&thl_emit_queues.block_ms, memory_order_relaxed) != 0)
         outcome = wait_for_room(epoch, e);
-    if (THL_UNLIKELY(outcome == FULL))
+    if (THL_UNLIKELY(outcome == FULL)) {
+        struct thl_slab_ref ref;
+        (void)thl_emission_open(e, &ref); /* a stale use is counted, also where no lock was had */
         count_full(e->level);
+    }
     return outcome;
 }
 

@@ -170,12 +170,14 @@ thl_lifecycle_configure(void)
     thl_life_notice_fork();
     if (THL_LIKELY(thl_life_state() != THL_LIFE_UNCONFIGURED) || thl_outbox_in_sink())
         return;
+    const int saved = errno;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     thl_life_lock();
     configure_direct_locked();
     pthread_mutex_unlock(&thl_life.lock);
     pthread_setcancelstate(state, NULL);
+    errno = saved;
 }
 
 /* ---- direct mode ---- */

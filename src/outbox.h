@@ -99,15 +99,15 @@ bool thl_outbox_is_waiting(struct thl_outbox *o);
 /* Whether the target is in trouble. */
 bool thl_outbox_in_trouble(struct thl_outbox *o);
 
+/* The sink opens its files anew: an idle one at once, a busy one before its next batch. */
+void thl_outbox_reopen(struct thl_outbox *o);
+
 const struct thl_target *thl_outbox_target(const struct thl_outbox *o);
 
 /* ---- anyone's ---- */
 
 /* Waits until everything offered before the call is written or dropped: 0, or -ETIMEDOUT. */
 int thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline);
-
-/* The sink opens its files anew before its next batch. Async-signal-safe. */
-void thl_outbox_reopen(struct thl_outbox *o);
 
 void thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out);
 
@@ -123,6 +123,9 @@ int thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline);
  * dropped (stopped). The writer's late end closes the sink. */
 void thl_outbox_leave(struct thl_outbox *o);
 void thl_outbox_end_left(struct thl_outbox *o);
+
+/* Whether somebody is inside its sink. */
+bool thl_outbox_is_in_io(struct thl_outbox *o);
 
 /* Whether its thread was left to itself and has not come back: then nothing of it may be freed. */
 bool thl_outbox_hangs(struct thl_outbox *o);

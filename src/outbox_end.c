@@ -77,6 +77,15 @@ thl_outbox_end_left(struct thl_outbox *o)
 }
 
 bool
+thl_outbox_is_in_io(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    bool in_io = o->in_io;
+    pthread_mutex_unlock(&o->lock);
+    return in_io;
+}
+
+bool
 thl_outbox_hangs(struct thl_outbox *o)
 {
     pthread_mutex_lock(&o->lock);

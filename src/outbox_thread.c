@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -11,6 +10,7 @@
 #include "compiler.h"
 #include "emit.h"
 #include "outbox_state.h"
+#include "thread.h"
 
 #define THREAD_STACK_BYTES (256 * 1024) /* a sink may resolve names */
 #define KEEP_BYTES (64 * 1024)          /* of a queue's memory, when it has become idle */
@@ -168,6 +168,13 @@ thl_outbox_serve(struct thl_outbox *o)
 {
     thl_outbox_release(o);
     pthread_mutex_lock(&o->lock);
+    if (!o->left_alone && atomic_load_explicit(&o->reopen, memory_order_relaxed)) { /* a hint */
+        begin_io_locked(o);
+        pthread_mutex_unlock(&o->lock);
+        reopen_if_asked(o);
+        pthread_mutex_lock(&o->lock);
+        end_io_locked(o);
+    }
     while (!o->left_alone && (!o->sink || may_try_locked(o)) && take_batch_locked(o)) {
         begin_io_locked(o);
         pthread_mutex_unlock(&o->lock);
@@ -300,18 +307,14 @@ int
 thl_outbox_start(struct thl_outbox *o)
 {
     pthread_attr_t attr;
-    sigset_t all, old;
     size_t stack = THREAD_STACK_BYTES;
     if (!(ops_of(o)->flags & THOLE_SINK_MAY_BLOCK))
         return 0;
     if (stack < (size_t)PTHREAD_STACK_MIN)
         stack = (size_t)PTHREAD_STACK_MIN;
-    sigfillset(&all);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, stack);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&o->thread, &attr, run, o);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int rc = thl_thread_create(&o->thread, &attr, run, o);
     pthread_attr_destroy(&attr);
     thl_outbox_set_has_thread(o, rc == 0);
     return -rc;
@@ -347,4 +350,6 @@ void
 thl_outbox_reopen(struct thl_outbox *o)
 {
     atomic_store_explicit(&o->reopen, true, memory_order_release); /* pairs with reopen_if_asked */
+    thl_outbox_hold(o); /* an idle thread waits for this, not for the next record */
+    pthread_cond_signal(&o->work);
 }

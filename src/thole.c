@@ -272,41 +272,49 @@ thole_current(void)
 THL_EXPORT int
 thole_start(const struct thole_options *opt)
 {
+    const int saved = errno;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     int rc = thl_lifecycle_start(opt);
     pthread_setcancelstate(state, NULL);
+    errno = saved;
     return rc;
 }
 
 THL_EXPORT int
 thole_flush(int timeout_ms)
 {
+    const int saved = errno;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     int rc = thl_lifecycle_flush(timeout_ms);
     pthread_setcancelstate(state, NULL);
+    errno = saved;
     return rc;
 }
 
 THL_EXPORT int
 thole_stop(int timeout_ms)
 {
+    const int saved = errno;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     int rc = thl_lifecycle_stop(timeout_ms);
     pthread_setcancelstate(state, NULL);
+    errno = saved;
     return rc;
 }
 
 THL_EXPORT int
 thole_configure(const char *log_directives)
 {
+    const int saved = errno;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     thl_lifecycle_configure();
     int rc = thl_settings_configure(log_directives);
     pthread_setcancelstate(state, NULL);
+    errno = saved;
     return rc;
 }
 
@@ -330,7 +338,10 @@ thole_stats(struct thole_stats *out)
 THL_EXPORT int
 thole_report(int fd)
 {
-    return thl_report_write(fd);
+    const int saved = errno;
+    int rc = thl_report_write(fd);
+    errno = saved;
+    return rc;
 }
 
 THL_EXPORT int

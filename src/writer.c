@@ -7,7 +7,6 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,11 +17,13 @@
 #include "merge.h"
 #include "news.h"
 #include "notice.h"
+#include "thread.h"
 
 #define HANDFUL 64 /* records between two releases of the outboxes' locks */
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 5
 #define SLEEP_AFTER_MS 100
+#define LATE_MS 150
 #define FORK_WAIT_MS 100 /* a writer that a sink holds up is not waited for */
 
 static struct {
@@ -298,7 +299,6 @@ thl_writer_is_left_alone(void)
 int
 thl_writer_start(struct thl_dispatch *dispatch)
 {
-    sigset_t all, old;
     writer.dispatch = dispatch;
     dispatch->between = let_fork;
     writer.has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
@@ -309,11 +309,7 @@ thl_writer_start(struct thl_dispatch *dispatch)
     if (!writer.has_progress)
         init_progress();
     writer.has_progress = true;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = pthread_create(&writer.thread, NULL, run, dispatch);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -rc;
+    return -thl_thread_create(&writer.thread, NULL, run, dispatch);
 }
 
 int
@@ -375,6 +371,17 @@ await_end(const struct timespec *deadline)
     return ended;
 }
 
+/* One that is in no sink does not hang: it has long queues to drop, on a busy machine. */
+static bool
+await_slow_end(const struct timespec *deadline)
+{
+    struct timespec later = *deadline;
+    later.tv_nsec += LATE_MS * 1000000L;
+    later.tv_sec += later.tv_nsec / 1000000000;
+    later.tv_nsec %= 1000000000;
+    return !thl_dispatch_is_serving(writer.dispatch) && await_end(&later);
+}
+
 /* True when it ended after all. */
 static bool
 leave_alone(void)
@@ -408,7 +415,7 @@ thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
     if (!ended) { /* what is queued still, and what does not fit now, is dropped and counted */
         rc = -ETIMEDOUT;
         thl_dispatch_hurry(writer.dispatch);
-        ended = await_end(deadline) || leave_alone();
+        ended = await_end(deadline) || await_slow_end(deadline) || leave_alone();
     }
     if (!ended)
         return -ESRCH;

@@ -3,10 +3,11 @@
 #include "zone.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
+
+#include "thread.h"
 
 #define STACK_BYTES (256 * 1024) /* libc reads a file on it */
 
@@ -38,17 +39,13 @@ ask_aside(void)
 {
     pthread_t thread;
     pthread_attr_t attr;
-    sigset_t all, old;
     if (atomic_exchange_explicit(&asking, true, memory_order_acquire))
         return;
-    sigfillset(&all);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (pthread_create(&thread, &attr, run, NULL) != 0)
+    if (thl_thread_create(&thread, &attr, run, NULL) != 0)
         atomic_store_explicit(&asking, false, memory_order_relaxed); /* nobody else looks now */
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
 }
 

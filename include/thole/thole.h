@@ -32,7 +32,8 @@
  *                none; with several, call thole_flush() before a fork whose parent _exits.
  *                _Fork() and clone() run no handlers, and wait for nothing.
  *   signals      After thole_start() the log macros (not the printf bridge), thole_log_fields(),
- *                thole_enabled(), thole_reopen() and thole_emergency() are async-signal-safe.
+ *                thole_enabled(), thole_reopen() and thole_emergency() are async-signal-safe. With
+ *                overflow=block a handler waits too, unless it interrupted a log call.
  *   exit, _exit  exit() and quick_exit() drain for at most a second; _exit() and abort() do not
  *                drain.
  *   dlclose      A plug-in may be unloaded while its records are queued (C++ plug-ins need

@@ -11,7 +11,7 @@ import sys
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
     ('base', 'buf clock compiler console errname escape number number_addr number_double '
-             'zone'),
+             'thread zone'),
     ('values', 'config config_error config_limits config_log config_sinks config_text '
                'config_uri field level record view'),
     ('storage', 'arena pool ring site slab'),

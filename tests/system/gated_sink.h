@@ -118,15 +118,19 @@ gate_text(void)
     return gate.bytes ? gate.bytes : "";
 }
 
-/* Stops thole first. */
+/* Stops thole first. A write that was left at the gate by an earlier stop comes back now. */
 static inline void
 gate_forget(void)
 {
     gate_set(false);
     (void)thole_stop(5000);
+    pthread_mutex_lock(&gate.lock);
+    while (gate.inside > 0)
+        pthread_cond_wait(&gate.moved, &gate.lock);
     free(gate.bytes);
     gate.bytes = NULL;
     gate.size = gate.room = 0;
+    pthread_mutex_unlock(&gate.lock);
 }
 
 #endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads of thole's own, which take none of the daemon's signals. */
+#ifndef THL_THREAD_H
+#define THL_THREAD_H
+
+#include <pthread.h>
+
+/* pthread_create with all signals blocked but those that a fault raises on its own thread: were
+ * they blocked, the kernel would end the process without the daemon's handler. 0 or an errno. */
+int thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
+                      void *arg);
+
+#endif

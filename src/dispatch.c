@@ -142,8 +142,7 @@ void
 thl_dispatch_end_left(struct thl_dispatch *d)
 {
     for (size_t i = 0; i < d->targets.n; i++)
-        if (!thl_outbox_has_thread(d->outbox[i]))
-            thl_outbox_end_left(d->outbox[i]);
+        thl_outbox_end_left(d->outbox[i]);
 }
 
 int

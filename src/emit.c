@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "emission.h"
 #include "logger.h"
+#include "producer.h"
 #include "site.h"
 #include "slab.h"
 
@@ -20,144 +21,6 @@ static struct thl_emit_run not_running;
 _Atomic(struct thl_emit_run *) thl_emit_run = &not_running;
 struct thl_emit_queues thl_emit_queues = {.record_limit = 8192};
 struct thl_emit_ledger thl_emit_ledger;
-
-/* A thread's own. A ring counts only in the epoch it was taken in; `leaving` is set by the first
- * destructor: what later destructors log goes to the shared ring, so no ring is taken and lost.
- * `taking` and `in_shared` tell a signal handler that it interrupted one or the other. */
-static THL_TLS struct {
-    struct thl_ring *ring;
-    uint64_t epoch;
-    uint64_t shared_epoch, shared_end; /* where this thread's last record in the shared ring ends */
-    bool leaving, taking, in_shared, never_wait;
-} own;
-
-static pthread_key_t ring_key;
-_Atomic bool thl_emit_main_has_left;
-static bool key_allocates; /* glibc keeps the values of a process's first 32 keys in place */
-
-/* ---- a thread's ring ---- */
-
-static uint64_t
-mapped_epoch(void)
-{
-    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
-    return atomic_load_explicit(&run->mapped, memory_order_acquire); /* pairs with start */
-}
-
-static void
-set_busy(struct thl_ring *ring, uint32_t busy)
-{
-    atomic_store_explicit(&ring->busy, busy, memory_order_release); /* pairs with the writer */
-    atomic_signal_fence(memory_order_seq_cst); /* handlers of this thread; membarrier does others */
-}
-
-/* At the thread's end, running or stopped. The ring is forgotten before it is given back: a handler
- * in between must not write into what another thread may own by then. */
-static void
-leave_ring(void *ring)
-{
-    own.leaving = true;
-    if (gettid() ==
-        getpid()) { /* by pthread_exit: a return from main runs no destructors of keys */
-        atomic_store_explicit(&thl_emit_main_has_left, true, memory_order_seq_cst); /* the bell */
-        thl_emit_wake();
-    }
-    bool ours = own.ring == ring && own.epoch != 0 && own.epoch == mapped_epoch();
-    own.ring = NULL;
-    atomic_signal_fence(memory_order_seq_cst);
-    if (ours) { /* busy: cancelled asynchronously, in the middle of a record that is forgotten */
-        set_busy(ring, 0);
-        thl_ring_give_back(ring);
-    }
-}
-
-int
-thl_emit_init(void)
-{
-    static bool made;
-    if (made)
-        return 0;
-    int rc = pthread_key_create(&ring_key, leave_ring);
-    made = rc == 0;
-    key_allocates = ring_key >= 32;
-    return -rc;
-}
-
-/* Any value brings the destructor; a ring that is taken later takes its place. */
-void
-thl_emit_watch_main(void)
-{
-    if (gettid() == getpid() && !pthread_getspecific(ring_key))
-        (void)pthread_setspecific(ring_key, &ring_key); /* else a pthread_exit goes unnoticed */
-}
-
-/* The rings are another process's; this one has taken none. */
-void
-thl_emit_after_fork(void)
-{
-    atomic_store_explicit(&thl_emit_queues.used, 0, memory_order_relaxed); /* alone here */
-    atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
-    atomic_store_explicit(&thl_emit_main_has_left, false, memory_order_relaxed);
-}
-
-static void
-note_used(uint32_t n)
-{
-    uint32_t used = atomic_load_explicit(&thl_emit_queues.used, memory_order_relaxed);
-    /* seq_cst: before any record is pushed to it, the writer's scan covers the ring */
-    while (used < n &&
-           !atomic_compare_exchange_weak_explicit(&thl_emit_queues.used, &used, n,
-                                                  memory_order_seq_cst, memory_order_relaxed))
-        ;
-}
-
-static struct thl_ring *
-find_free_ring(void)
-{
-    for (uint32_t i = 0; i + 1 < thl_emit_queues.nrings; i++) {
-        struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
-        if (!thl_ring_take(ring))
-            continue;
-        if (pthread_setspecific(ring_key, ring) == 0) {
-            note_used(i + 1);
-            return ring;
-        }
-        thl_ring_give_back(ring);
-        return NULL;
-    }
-    return NULL;
-}
-
-/* Whether this thread's records in the shared ring have been taken out: only then a ring of its own
- * cannot overtake them. */
-static bool
-is_shared_empty(uint64_t epoch)
-{
-    struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, thl_emit_queues.nrings - 1);
-    return own.shared_epoch != epoch ||
-           atomic_load_explicit(&ring->head, memory_order_acquire) >= own.shared_end; /* pop */
-}
-
-/* A ring for this thread, or NULL: all are taken, or the thread is at its end, or its destructor
- * could not be had without an allocation (a daemon with 32 keys of its own should start thole
- * before it makes them). Meanwhile a handler goes to the shared ring; one that came just before may
- * have taken a ring already. */
-static THL_COLD struct thl_ring *
-take_ring(uint64_t epoch)
-{
-    if (own.leaving || key_allocates || !is_shared_empty(epoch))
-        return NULL;
-    own.taking = true;
-    atomic_signal_fence(memory_order_seq_cst);
-    if (!own.ring || own.epoch != epoch) {
-        struct thl_ring *ring = find_free_ring();
-        own.epoch = epoch;
-        own.ring = ring;
-    }
-    atomic_signal_fence(memory_order_seq_cst);
-    own.taking = false;
-    return own.ring;
-}
 
 /* ---- waking ---- */
 
@@ -170,10 +33,18 @@ thl_emit_wake(void)
         syscall(SYS_futex, &thl_emit_queues.bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+THL_COLD void
+thl_emit_wake_surely(void)
+{
+    atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE,
+                          memory_order_seq_cst); /* as above */
+    syscall(SYS_futex, &thl_emit_queues.bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void
 thl_emit_never_wait(void)
 {
-    own.never_wait = true;
+    thl_producer_own.never_wait = true;
 }
 
 /* ---- into a ring ---- */
@@ -215,10 +86,10 @@ static enum outcome
 push_own(struct thl_ring *ring, uint64_t epoch, struct thl_emission *e)
 {
     enum outcome outcome = NOT_RUNNING;
-    set_busy(ring, 1);
+    thl_producer_set_busy(ring, 1);
     if (THL_LIKELY(is_epoch(epoch)))
         outcome = push(ring, e) ? DONE : FULL;
-    set_busy(ring, 0);
+    thl_producer_set_busy(ring, 0);
     return outcome;
 }
 
@@ -228,24 +99,25 @@ push_shared(uint64_t epoch, struct thl_emission *e, bool nested)
 {
     struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, thl_emit_queues.nrings - 1);
     enum outcome outcome = NOT_RUNNING;
-    if (nested || own.in_shared) {
+    if (nested || thl_producer_own.in_shared) {
         if (!thl_ring_try_lock(ring))
             return FULL;
     } else {
-        own.in_shared = true;
+        thl_producer_own.in_shared = true;
         atomic_signal_fence(memory_order_seq_cst); /* a handler must see it before the lock */
         thl_ring_lock(ring);
     }
-    note_used(thl_emit_queues.nrings);
-    set_busy(ring, 1);
+    thl_producer_note_used(thl_emit_queues.nrings);
+    thl_producer_set_busy(ring, 1);
     if (is_epoch(epoch))
         outcome = push(ring, e) ? DONE : FULL;
-    own.shared_epoch = epoch;
-    own.shared_end = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* under the lock */
-    set_busy(ring, 0);
+    thl_producer_own.shared_epoch = epoch;
+    thl_producer_own.shared_end =
+        atomic_load_explicit(&ring->tail, memory_order_relaxed); /* under the lock */
+    thl_producer_set_busy(ring, 0);
     thl_ring_unlock(ring);
     if (!nested)
-        own.in_shared = false;
+        thl_producer_own.in_shared = false;
     return outcome;
 }
 
@@ -277,16 +149,18 @@ thl_emit_discard_end(const uint64_t *by_level)
 static enum outcome
 push_somewhere(uint64_t epoch, struct thl_emission *e, bool *nested)
 {
-    struct thl_ring *ring = own.epoch == epoch && !own.taking ? own.ring : NULL;
-    *nested = own.in_shared || own.taking;
+    struct thl_ring *ring =
+        thl_producer_own.epoch == epoch && !thl_producer_own.taking ? thl_producer_own.ring : NULL;
+    *nested = thl_producer_own.in_shared || thl_producer_own.taking;
     if (!ring && !*nested)
-        ring = take_ring(epoch);
+        ring = thl_producer_take_ring(epoch);
     if (ring) {
         /* relaxed: only this thread and its own handlers write it */
         *nested |= atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0;
-        if (!*nested && THL_UNLIKELY(own.shared_epoch != 0) && is_shared_empty(epoch))
-            own.shared_epoch = 0;
-        if (!*nested && own.shared_epoch == 0)
+        if (!*nested && THL_UNLIKELY(thl_producer_own.shared_epoch != 0) &&
+            thl_producer_is_shared_empty(epoch))
+            thl_producer_own.shared_epoch = 0;
+        if (!*nested && thl_producer_own.shared_epoch == 0)
             return push_own(ring, epoch, e);
     }
     return push_shared(epoch, e, *nested);
@@ -354,7 +228,7 @@ emit_once(struct thl_emission *e)
     uint64_t epoch = atomic_load_explicit(&run->epoch, memory_order_acquire); /* start */
     if (THL_LIKELY(epoch != 0))
         outcome = push_somewhere(epoch, e, &nested);
-    if (THL_UNLIKELY(outcome == FULL) && !nested && !own.never_wait &&
+    if (THL_UNLIKELY(outcome == FULL) && !nested && !thl_producer_own.never_wait &&
         atomic_load_explicit(&thl_emit_queues.block_ms, memory_order_relaxed) != 0)
         outcome = wait_for_room(epoch, e);
     if (THL_UNLIKELY(outcome == FULL)) {

@@ -102,18 +102,11 @@ void thl_emit_discard_end(const uint64_t *by_level);
 /* Wakes the writer if it naps or sleeps. Async-signal-safe. */
 void thl_emit_wake(void);
 
+/* The same for whoever waits for the writer: the thread that was about to wake it may never come to
+ * it (cancelled there, or left by a handler that does not return). */
+void thl_emit_wake_surely(void);
+
 /* This thread must never wait for room: it is a writer's or a sink's. */
 void thl_emit_never_wait(void);
-
-/* Main ended by pthread_exit: see last_thread.h. Noticed where main logged, or was watched when it
- * started thole. */
-extern _Atomic bool thl_emit_main_has_left;
-void thl_emit_watch_main(void);
-
-/* In a forked process. */
-void thl_emit_after_fork(void);
-
-/* Once per process, before the first epoch: the destructor that gives rings back. */
-int thl_emit_init(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include "logger.h"
 #include "news.h"
 #include "notice.h"
+#include "producer.h"
 #include "report.h"
 #include "settings.h"
 #include "site.h"
@@ -57,7 +58,7 @@ prepare_once(void)
     int rc = thl_wipe_map();
     if (rc < 0)
         return rc;
-    rc = thl_emit_init();
+    rc = thl_producer_init();
     if (rc < 0)
         return rc;
     thl_life_watch_forks();
@@ -262,7 +263,7 @@ open_gate_locked(void)
     if (thl_life.epoch == 0)
         thl_life.epoch = 1;
     limits_fixed = was_started = true;
-    thl_emit_watch_main();
+    thl_producer_watch_main();
     atomic_store_explicit(&run->mapped, thl_life.epoch,
                           memory_order_release); /* pairs with leave_ring */
     atomic_store_explicit(&run->epoch, thl_life.epoch, memory_order_release); /* pairs with emit */
@@ -306,8 +307,8 @@ start_locked(const struct thole_options *opt)
         open_gate_locked();
     } else { /* no thread and no descriptor stays behind */
         struct timespec grace = thl_clock_deadline(PARK_MS);
-        thl_dispatch_close(thl_life.dispatch, &grace);
-        if (!thl_life.dispatch && thl_life_state() == THL_LIFE_DIRECT)
+        bool hangs = thl_dispatch_close(thl_life.dispatch, &grace) < 0; /* it serves no more */
+        if ((!thl_life.dispatch || hangs) && thl_life_state() == THL_LIFE_DIRECT)
             thl_life_set_state(THL_LIFE_UNCONFIGURED); /* the next call tries again */
     }
     return rc;

@@ -26,6 +26,7 @@
 #include "news.h"
 #include "notice.h"
 #include "outbox.h"
+#include "producer.h"
 #include "scheme.h"
 #include "site.h"
 #include "slab.h"
@@ -151,7 +152,7 @@ become_child(void)
     thl_zone_after_fork();
     thl_notice_after_fork();
     thl_writer_after_fork(true);
-    thl_emit_after_fork();
+    thl_producer_after_fork();
     keep_configuration();
     thl_news_after_fork();
     thl_arena_forget(&thl_life.arena);

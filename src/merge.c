@@ -13,7 +13,7 @@ peek(struct thl_merge_source *s)
 
 /* The shared ring, the last, comes first: what a thread logged into its own ring before it went to
  * the shared one (at its end, in a handler) is then seen with what it logged there. The other way
- * round see is_shared_empty in emit.c. */
+ * round see thl_producer_take_ring. */
 void
 thl_merge_begin(struct thl_merge *m)
 {

@@ -203,11 +203,6 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
 {
     const bool lf = is_lines(o);
     thl_outbox_hold(o);
-    if (o->ended || o->left_alone) { /* by a writer that was left alone: nobody will serve it */
-        o->offered++;
-        thl_outbox_book_drop_locked(o, THOLE_STOPPED);
-        return THL_OUTBOX_DROPPED;
-    }
     if (has_room_locked(o, size + lf, level)) {
         append_locked(o, bytes, size, level, lf);
         return THL_OUTBOX_PUT;

@@ -120,7 +120,8 @@ void thl_outbox_ask_to_stop(struct thl_outbox *o);
 int thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline);
 
 /* Leaves a target that the writer serves to that writer, which hangs: what it has is counted as
- * dropped (stopped). The writer's late end closes the sink. */
+ * dropped (stopped). The writer's late end, of all targets, closes the sink, and drops what it put
+ * there meanwhile. */
 void thl_outbox_leave(struct thl_outbox *o);
 void thl_outbox_end_left(struct thl_outbox *o);
 

@@ -63,9 +63,10 @@ void
 thl_outbox_end_left(struct thl_outbox *o)
 {
     pthread_mutex_lock(&o->lock);
-    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED); /* what the writer said at its end */
-    bool left = o->left_alone;
-    if (!left)
+    thl_outbox_drop_batch_locked(o, &o->fill, THOLE_STOPPED); /* put there after its end */
+    bool ours = !thl_outbox_has_thread(o);
+    bool left = ours && o->left_alone;
+    if (ours && !left)
         o->ended = true;
     pthread_mutex_unlock(&o->lock);
     if (!left)

@@ -3,8 +3,11 @@
 #include "ring.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 void
 thl_ring_init(struct thl_ring *ring, uint64_t capacity)
@@ -19,8 +22,8 @@ thl_ring_take(struct thl_ring *ring)
 {
     uint32_t free = THL_RING_FREE;
     return atomic_compare_exchange_strong_explicit(
-        &ring->owner, &free, THL_RING_OWNED, memory_order_acquire, /* pairs with give_back */
-        memory_order_relaxed);                                     /* nothing read on failure */
+        &ring->owner, &free, (uint32_t)gettid(), memory_order_acquire, /* pairs with give_back */
+        memory_order_relaxed);                                         /* nothing read on failure */
 }
 
 void
@@ -28,6 +31,36 @@ thl_ring_give_back(struct thl_ring *ring)
 {
     atomic_store_explicit(&ring->owner, THL_RING_FREE,
                           memory_order_release); /* pairs with thl_ring_take */
+}
+
+/* A word that belongs to its place means that all bytes of the record are there; pushed and tail
+ * may lack it. `counted` was stored before the word, so storing both (again) counts the record
+ * once. */
+void
+thl_ring_recover(struct thl_ring *ring)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed), at = ring->reserved;
+    uint64_t word = atomic_load_explicit(thl_ring_word(ring, at), memory_order_relaxed); /* own */
+    uint32_t size = (uint32_t)word >> 1;
+    if (at < tail || size == THL_RING_SKIP || word != thl_ring_word_of(at, size))
+        return;
+    atomic_store_explicit(&ring->pushed, ring->counted + 1, memory_order_release); /* as commit */
+    atomic_store_explicit(&ring->tail, at + thl_ring_need(size), memory_order_release);
+}
+
+/* A thread that logged first in the last round of its destructors had no destructor of ours. */
+void
+thl_ring_reclaim(struct thl_ring *ring)
+{
+    uint32_t owner = atomic_load_explicit(&ring->owner, memory_order_acquire); /* give_back */
+    if (owner <= THL_RING_RECLAIMED || tgkill(getpid(), (pid_t)owner, 0) == 0 || errno != ESRCH ||
+        !atomic_compare_exchange_strong_explicit(&ring->owner, &owner, THL_RING_RECLAIMED,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return;
+    if (atomic_load_explicit(&ring->busy, memory_order_acquire))
+        thl_ring_recover(ring);
+    atomic_store_explicit(&ring->busy, 0, memory_order_release);
+    thl_ring_give_back(ring);
 }
 
 bool

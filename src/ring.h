@@ -44,11 +44,12 @@
 #define THL_RING_WORD 8
 #define THL_RING_SKIP 0x7FFFFFFFu
 
-enum { THL_RING_FREE, THL_RING_OWNED, THL_RING_SHARED };
+/* Of a ring's owner; else the owner's thread id. */
+enum { THL_RING_FREE, THL_RING_RECLAIMED };
 
 struct thl_ring {
     _Alignas(THL_CACHE_LINE) _Atomic uint64_t tail;
-    uint64_t head_cache, reserved;
+    uint64_t head_cache, reserved, counted;
     _Atomic uint64_t pushed; /* records */
     _Atomic uint32_t busy;
     uint32_t pad;
@@ -69,6 +70,12 @@ void thl_ring_init(struct thl_ring *ring, uint64_t capacity);
 /* Takes the ring for the calling thread; false when it is not free. Async-signal-safe. */
 bool thl_ring_take(struct thl_ring *ring);
 void thl_ring_give_back(struct thl_ring *ring);
+
+/* Gives the ring back in the place of an owner that is gone, if it is. Async-signal-safe. */
+void thl_ring_reclaim(struct thl_ring *ring);
+
+/* The owner's, at its end, when that came in the middle of a push: completes what was committed. */
+void thl_ring_recover(struct thl_ring *ring);
 
 /* The lock of the shared ring. Async-signal-safe; `try_` refuses rather than waits. */
 bool thl_ring_try_lock(struct thl_ring *ring);
@@ -126,6 +133,8 @@ thl_ring_commit(struct thl_ring *ring, uint32_t size)
 {
     uint64_t at = ring->reserved, end = at + thl_ring_need(size);
     uint64_t pushed = atomic_load_explicit(&ring->pushed, memory_order_relaxed); /* own */
+    ring->counted = pushed;
+    atomic_signal_fence(memory_order_seq_cst); /* before the word: see thl_ring_recover */
     atomic_store_explicit(thl_ring_word(ring, at), thl_ring_word_of(at, size),
                           memory_order_release); /* pairs with a reader after our death */
     /* release, before tail: a snapshot that counts the record as popped counts it as pushed too */

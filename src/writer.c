@@ -17,6 +17,7 @@
 #include "merge.h"
 #include "news.h"
 #include "notice.h"
+#include "producer.h"
 #include "thread.h"
 
 #define HANDFUL 64 /* records between two releases of the outboxes' locks */
@@ -167,7 +168,7 @@ has_records(void)
 static bool
 has_main_left(void)
 {
-    return atomic_load_explicit(&thl_emit_main_has_left, memory_order_seq_cst); /* leave_ring */
+    return atomic_load_explicit(&thl_producer_main_has_left, memory_order_seq_cst); /* leave_ring */
 }
 
 static void
@@ -317,7 +318,7 @@ thl_writer_flush(const struct timespec *deadline)
 {
     int rc = 0;
     uint64_t ticket = 1 + atomic_fetch_add_explicit(&writer.flush_want, 1, memory_order_seq_cst);
-    thl_emit_wake();
+    thl_emit_wake_surely();
     pthread_mutex_lock(&writer.lock);
     while (rc == 0 && writer.flush_done < ticket && !writer.ended)
         rc = pthread_cond_timedwait(&writer.progress, &writer.lock, deadline);
@@ -406,7 +407,7 @@ thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
 {
     int rc = close_gate(soft);
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
-    thl_emit_wake();
+    thl_emit_wake_surely();
     if (thl_writer_is_self()) { /* exit() inside a sink that it serves */
         leave_alone();
         return -ESRCH;
@@ -430,7 +431,7 @@ thl_writer_serves_one(void)
     for (uint32_t i = 0; i < used; i++) {
         struct thl_ring *ring = thl_arena_ring(thl_emit_queues.arena, i);
         /* relaxed: a number for a guess */
-        owned += atomic_load_explicit(&ring->owner, memory_order_relaxed) == THL_RING_OWNED;
+        owned += atomic_load_explicit(&ring->owner, memory_order_relaxed) > THL_RING_RECLAIMED;
     }
     return owned <= 1 && used < thl_emit_queues.nrings;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * thole_stop against log calls that are under way (close_gate, thl_writer_stop in src/writer.c;
- * push_own, push_shared, take_ring in src/emit.c).
+ * push_own, push_shared in src/emit.c; src/producer.c).
  *
  * Who: a producer that takes ring 0 for itself and logs twice; two producers that share ring 1 behind
  *   its lock; a stopper that stops, starts again and stops. The rings outlive a stop, and so does who

@@ -448,7 +448,7 @@ static const char *const keys[] = {"mode", "reopen", NULL};
 
 const struct thole_sink_ops thl_sink_file = {
     .size = sizeof(thl_sink_file),
-    .flags = THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
+    .flags = THOLE_SINK_FORK_SAFE | THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
     .format = "json",
     .keys = keys,
     .check = check_param,

@@ -11,9 +11,21 @@
 
 #include "descriptor.h"
 
+/* A forked process frees nothing: the allocator's locks may be held there for ever, and the memory
+ * half changed by a thread that did not come along. */
+static void
+disown(struct thl_pipe *p)
+{
+    pid_t self = getpid();
+
+    if (p->owner != self)
+        *p = (struct thl_pipe){.owner = self};
+}
+
 void
 thl_pipe_forget(struct thl_pipe *p)
 {
+    disown(p);
     free(p->bytes);
     memset(p, 0, sizeof(*p));
 }
@@ -51,14 +63,10 @@ put(int fd, mode_t type, const char *bytes, size_t n, int64_t deadline_ns, size_
     return 0;
 }
 
-/* A forked process keeps the memory and frees nothing: the allocator's locks may be held there. */
 static bool
 is_under_way(struct thl_pipe *p)
 {
-    if ((p->size > 0 || p->torn) && p->owner != getpid()) {
-        p->size = p->sent = 0;
-        p->torn = false;
-    }
+    disown(p);
     return p->size > 0 || p->torn;
 }
 

@@ -20,7 +20,7 @@
 struct thl_pipe {
     char *bytes;             /* the record that went out in part: malloc'ed, room bytes; or NULL */
     size_t room, size, sent; /* size 0: none is under way */
-    pid_t owner;             /* who began it: a forked process leaves it to its parent */
+    pid_t owner;             /* who wrote last: a forked process leaves all to its parent */
     bool torn;               /* there was no memory to keep it: its line has yet to be ended */
     char end;                /* the byte that ends it */
 };

@@ -106,7 +106,7 @@ close_stream(void *sink)
 
 const struct thole_sink_ops thl_sink_stderr = {
     .size = sizeof(thl_sink_stderr),
-    .flags = THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
+    .flags = THOLE_SINK_FORK_SAFE | THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
     .format = "json",
     .identify = identify_stderr,
     .open = open_stderr,
@@ -116,7 +116,7 @@ const struct thole_sink_ops thl_sink_stderr = {
 
 const struct thole_sink_ops thl_sink_stdout = {
     .size = sizeof(thl_sink_stdout),
-    .flags = THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
+    .flags = THOLE_SINK_FORK_SAFE | THOLE_SINK_MAY_BLOCK | THOLE_SINK_LINES,
     .format = "json",
     .identify = identify_stdout,
     .open = open_stdout,

@@ -229,7 +229,7 @@ reopen_syslog(void *sink)
 
 const struct thole_sink_ops thl_sink_syslog = {
     .size = sizeof(thl_sink_syslog),
-    .flags = THOLE_SINK_MAY_BLOCK,
+    .flags = THOLE_SINK_FORK_SAFE | THOLE_SINK_MAY_BLOCK,
     .format = "rfc3164",
     .max_record = 8000,
     .identify = identify,

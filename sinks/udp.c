@@ -166,7 +166,7 @@ reopen_udp(void *sink)
 
 const struct thole_sink_ops thl_sink_udp = {
     .size = sizeof(thl_sink_udp),
-    .flags = THOLE_SINK_MAY_BLOCK,
+    .flags = THOLE_SINK_FORK_SAFE | THOLE_SINK_MAY_BLOCK,
     .format = "rfc5424",
     .max_record = 1232,
     .identify = identify,

@@ -164,6 +164,6 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     memset(o->cause, 0, sizeof(o->cause));
     memset(o->unsaid, 0, sizeof(o->unsaid));
     o->broken = false;
-    if (broken) /* its state may be half changed: forget it, with its descriptor */
+    if (broken && !(o->target->ops->flags & THOLE_SINK_FORK_SAFE)) /* with its descriptor */
         o->sink = NULL;
 }

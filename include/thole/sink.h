@@ -46,6 +46,12 @@ struct thole_sink_uri {
 #define THOLE_SINK_MAY_BLOCK 1u /* write, reopen or close may wait: the sink gets a thread */
 #define THOLE_SINK_LINES 2u     /* a stream of lines: each record ends with LF */
 
+/* After a fork the child process goes on with its copy of the state, even if another thread was
+ * inside a call at that moment: whatever a call leaves half done is seen by the next one, without
+ * memory that it freed or locks. A sink without this flag is opened anew then. (fork() waits up to
+ * 100 ms for a call to end; _Fork() and clone() do not.) */
+#define THOLE_SINK_FORK_SAFE 4u
+
 struct thole_sink_ops {
     size_t size;             /* sizeof(struct thole_sink_ops) */
     unsigned flags;          /* THOLE_SINK_... */

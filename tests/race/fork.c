@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Claim: while 4 threads log, and one is in localtime_r, whose lock no fork takes, forked processes
- * come and go, half of them with a writer of their own. Every record of all of them stands in the
- * file exactly once, in order for each thread, with the context and the process id that it was
- * logged with; nobody hangs.
+ * Claim: while 4 threads log, one is in localtime_r, whose lock no fork takes, and one allocates,
+ * whose lock fork alone takes (so not where a start follows a _Fork), forked processes come and go,
+ * half of them with a writer of their own. Every record of all of them stands in the file exactly
+ * once, in order for each thread, with the context and the process id that it was logged with;
+ * nobody hangs.
  *
  * usage: fork [fork|_Fork|clone [ROUNDS]]. After a raw clone libc promises no threads, and the
  * thread sanitizer has none after any fork from threads: there, all stay in direct mode.
@@ -12,6 +13,7 @@
 #include "sampler.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,6 +69,20 @@ ask_for_local_time(void *arg)
     begun++;
     while (!over)
         CHECK(localtime_r(&now, &local));
+    return arg;
+}
+
+static void *
+allocate(void *arg)
+{
+    begun++;
+    while (!over) {
+        void *some[64];
+        for (size_t i = 0; i < 64; i++)
+            some[i] = malloc(2000 + 64 * i); /* more than a thread's own cache holds */
+        for (size_t i = 0; i < 64; i++)
+            free(some[i]);
+    }
     return arg;
 }
 
@@ -195,7 +211,7 @@ int
 main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "fork";
-    pthread_t threads[THREADS + 1];
+    pthread_t threads[THREADS + 2];
     int ids[THREADS];
     struct sampler sampler;
     char sinks[128];
@@ -214,12 +230,15 @@ main(int argc, char **argv)
         ids[i] = i;
         CHECK(pthread_create(&threads[i], NULL, log_in_each_round, &ids[i]) == 0);
     }
+    int others = strcmp(how, "_Fork") == 0 ? 1 : 2;
+    mallopt(M_ARENA_MAX, 1); /* one lock for all */
     CHECK(pthread_create(&threads[THREADS], NULL, ask_for_local_time, NULL) == 0);
-    while (begun < THREADS + 1)
+    CHECK(others == 1 || pthread_create(&threads[THREADS + 1], NULL, allocate, NULL) == 0);
+    while (begun < THREADS + others)
         sched_yield();
     storm(how);
     over = true;
-    for (int i = 0; i < THREADS + 1; i++)
+    for (int i = 0; i < THREADS + others; i++)
         pthread_join(threads[i], NULL);
     CHECK(thole_flush(30000) == 0);
     uint64_t samples = sampler_stop(&sampler);

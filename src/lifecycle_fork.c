@@ -50,7 +50,7 @@ static void
 empty_queue(void)
 {
     bool vain = atomic_load_explicit(&waited_in_vain, memory_order_relaxed); /* a hint */
-    if (thl_life_state() != THL_LIFE_RUNNING || !thl_writer_serves_one())
+    if (thl_life_state() != THL_LIFE_RUNNING || !thl_writer_serves_one() || thl_life_is_all_done())
         return;
     int rc = thl_lifecycle_flush(vain ? 0 : PARK_MS);
     atomic_store_explicit(&waited_in_vain, rc < 0, memory_order_relaxed);

@@ -58,6 +58,9 @@ void thl_life_init_changed(void);
 /* exit() drains for at most a second. */
 void thl_life_at_exit(void);
 
+/* Nothing is queued and nothing pending. */
+bool thl_life_is_all_done(void);
+
 /* Handlers of fork; once in a process. */
 void thl_life_watch_forks(void);
 

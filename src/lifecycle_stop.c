@@ -62,9 +62,8 @@ give_back(struct thl_dispatch *d)
         atomic_fetch_sub_explicit(&d->users, 1, memory_order_release); /* pairs with retire */
 }
 
-/* Too late to be told so, and done all the same: thole_flush(0) asks just that. */
-static bool
-is_all_done(void)
+bool
+thl_life_is_all_done(void)
 {
     struct thole_stats s = {.size = sizeof(s)};
     uint64_t waiting;
@@ -90,7 +89,8 @@ thl_lifecycle_flush(int timeout_ms)
     give_back(d);
     if (rc == 0)
         rc = written;
-    return rc < 0 && is_all_done() ? 0 : rc;
+    /* too late to be told so, and done all the same: thole_flush(0) asks just that */
+    return rc < 0 && thl_life_is_all_done() ? 0 : rc;
 }
 
 /* "report leaks": children alive at the end, named by the call sites that made them. */

@@ -136,7 +136,6 @@ thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline)
 {
     struct timespec until = thl_clock_realtime_deadline(FORK_LOCK_MS);
     int rc = pthread_mutex_timedlock(&o->lock, &until);
-    atomic_store_explicit(&o->holder, NULL, memory_order_relaxed); /* alone here */
     o->forking = rc == 0;
     while (rc == 0 && o->in_io && thl_clock_mono_ms() - o->io_since_ms < FORK_IO_MS)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
@@ -154,6 +153,7 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     bool broken = o->broken || o->in_io; /* in_io: also where no handler ran */
     thl_outbox_init_sync(o);
     thl_outbox_set_has_thread(o, false);
+    atomic_store_explicit(&o->holder, NULL, memory_order_relaxed); /* alone here */
     o->forking = o->in_io = o->stop = o->ended = o->left_alone = false;
     o->fill.n = o->fill.next = o->fill.size = 0;
     o->drain.n = o->drain.next = o->drain.size = 0;

@@ -12,13 +12,20 @@
 
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN true
+#elif defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN true
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define UNDER_TSAN true
+#elif __has_feature(address_sanitizer)
+#define UNDER_ASAN true
 #endif
 #endif
 #ifndef UNDER_TSAN
 #define UNDER_TSAN false
+#endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN false
 #endif
 
 #define CHECK(claim)                                                                               \

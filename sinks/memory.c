@@ -32,10 +32,9 @@ identify(const struct thole_sink_uri *uri, char *out, size_t size)
 
 /* A process forked while another thread wrote here finds the lock held by nobody, and half a
  * change. */
-static int
-open_memory(const struct thole_sink_uri *uri, void **sink)
+static void
+own_store(void)
 {
-    (void)uri;
     if (store.owner != getpid()) {
         if (pthread_mutex_trylock(&store.lock) == 0)
             pthread_mutex_unlock(&store.lock);
@@ -44,6 +43,13 @@ open_memory(const struct thole_sink_uri *uri, void **sink)
         pthread_mutex_init(&store.lock, NULL);
         store.owner = getpid();
     }
+}
+
+static int
+open_memory(const struct thole_sink_uri *uri, void **sink)
+{
+    (void)uri;
+    own_store();
     *sink = &store;
     return 0;
 }
@@ -69,6 +75,7 @@ write_memory(void *sink, const struct thole_sink_record *records, size_t n, size
 {
     int rc = 0;
     (void)sink;
+    own_store();
     pthread_mutex_lock(&store.lock);
     for (*done = 0; *done < n; ++*done) {
         const struct thole_sink_record *r = &records[*done];
@@ -94,6 +101,7 @@ EXPORT const char *
 thole_test_lines(void)
 {
     thole_flush(FLUSH_MS);
+    own_store();
     pthread_mutex_lock(&store.lock);
     free(store.shown);
     store.shown = store.size ? strdup(store.bytes) : NULL;
@@ -106,6 +114,7 @@ EXPORT void
 thole_test_clear(void)
 {
     thole_flush(FLUSH_MS);
+    own_store();
     pthread_mutex_lock(&store.lock);
     free(store.shown);
     free(store.bytes);

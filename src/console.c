@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "clock.h"
 
 #define WAIT_MS 100
+#define STALL_MS 1000
 
 ssize_t
 thl_console_write_to(int fd, const char *bytes, size_t n)
@@ -40,17 +43,24 @@ thl_console_write_to(int fd, const char *bytes, size_t n)
     return error ? -error : rc;
 }
 
+static _Atomic int64_t stalled_ms; /* when stderr took nothing for WAIT_MS: others do not wait */
+
 /* A line that was begun is ended, within the time: EINTR and short writes are no end. */
 void
 thl_console_write(const char *bytes, size_t n)
 {
-    int64_t until_ms = thl_clock_mono_ms() + WAIT_MS;
+    int64_t now_ms = thl_clock_mono_ms();
+    /* relaxed: a time by itself */
+    bool stalled = now_ms - atomic_load_explicit(&stalled_ms, memory_order_relaxed) < STALL_MS;
+    int64_t until_ms = now_ms + (stalled ? 0 : WAIT_MS);
     while (n > 0) {
         struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
         int64_t left_ms = until_ms - thl_clock_mono_ms();
         int rc = poll(&room, 1, left_ms > 0 ? (int)left_ms : 0);
         if (rc < 0 && errno == EINTR)
             continue;
+        if (rc == 0)
+            atomic_store_explicit(&stalled_ms, thl_clock_mono_ms(), memory_order_relaxed);
         ssize_t written = rc > 0 ? thl_console_write_to(STDERR_FILENO, bytes, n) : -1;
         if (written <= 0)
             return;

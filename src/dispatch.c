@@ -187,6 +187,16 @@ thl_dispatch_retire(struct thl_dispatch *d)
     }
 }
 
+unsigned
+thl_dispatch_count_hanging(void)
+{
+    unsigned n = 0;
+    thl_dispatch_retire(NULL);
+    for (const struct thl_dispatch *d = retired; d; d = d->next)
+        n++;
+    return n;
+}
+
 void
 thl_dispatch_fini(struct thl_dispatch *d)
 {

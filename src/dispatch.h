@@ -61,6 +61,9 @@ void thl_dispatch_end_left(struct thl_dispatch *d);
  * the first such call after that sink came back. One caller at a time. */
 void thl_dispatch_retire(struct thl_dispatch *d);
 
+/* How many have not been freed, for a sink of theirs hangs still. As above. */
+unsigned thl_dispatch_count_hanging(void);
+
 /* Frees what thl_dispatch_close has closed. */
 void thl_dispatch_fini(struct thl_dispatch *d);
 

@@ -28,7 +28,8 @@
 
 #define EXIT_MS 1000
 #define NEVER_CUT_BYTES 4096 /* of a record past its limit: 16 numbers or addresses */
-#define PARK_MS 100          /* how long fork waits for sinks to come out of their I/O */
+#define PARK_MS 100          /* what the threads of a start that failed get to end */
+#define HANGING_MAX 4        /* earlier lives with a sink that hangs: each keeps its threads */
 
 struct thl_life thl_life = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -101,12 +102,21 @@ make_direct_buffer(void)
     return 0;
 }
 
-/* Whoever held the lock did not come along: nothing is freed, for nothing is known to be whole. */
+/* The options before a start that is under way, which take their place again if it fails; a forked
+ * process finds them here. */
+static struct thl_settings_texts kept;
+static bool has_kept;
+
+/* Whoever held the lock did not come along: nothing is freed, for nothing is known to be whole, but
+ * for the options of an earlier start. */
 void
 thl_life_forget_settings(void)
 {
+    struct thl_settings_texts texts = has_kept ? kept : thl_settings_take_texts(&settings);
     memset(&settings, 0, sizeof(settings));
-    was_started = false;
+    if (was_started)
+        thl_settings_put_texts_back(&settings, &texts);
+    has_kept = limits_fixed = false;
     direct_buffer = NULL;
     direct_size = 0;
 }
@@ -291,7 +301,8 @@ start_locked(const struct thole_options *opt)
     int rc;
     if (thl_life_state() == THL_LIFE_RUNNING)
         return -EALREADY;
-    if (thl_life_state() == THL_LIFE_STOPPING || thl_writer_is_left_alone())
+    if (thl_life_state() == THL_LIFE_STOPPING || thl_writer_is_left_alone() ||
+        thl_dispatch_count_hanging() >= HANGING_MAX)
         return -EBUSY;
     rc = prepare_once();
     if (rc == 0)
@@ -319,12 +330,14 @@ start_or_keep_locked(const struct thole_options *opt)
 {
     if (!opt || thl_life_state() == THL_LIFE_RUNNING)
         return start_locked(opt);
-    struct thl_settings_texts before = thl_settings_take_texts(&settings);
+    kept = thl_settings_take_texts(&settings);
+    has_kept = true;
     int rc = start_locked(opt);
+    has_kept = false;
     if (rc < 0)
-        thl_settings_put_texts_back(&settings, &before);
+        thl_settings_put_texts_back(&settings, &kept);
     else
-        thl_settings_free_texts(&before);
+        thl_settings_free_texts(&kept);
     return rc;
 }
 

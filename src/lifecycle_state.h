@@ -32,6 +32,7 @@ struct thl_life {
     _Atomic enum thl_life_state state; /* written under the lock, read anywhere */
     struct thl_dispatch *dispatch;     /* one at a time; NULL before the first configuration */
     struct thl_arena arena;
+    int stopped;    /* (lock) what the last stop of a running one came to */
     uint64_t epoch; /* of this process's queues; grows with each fork */
     bool changing;  /* (lock) a configuration is half made; a forked process looks at it */
 };

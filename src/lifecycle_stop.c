@@ -22,7 +22,7 @@ await_stopped_locked(const struct timespec *deadline)
     int rc = 0;
     while (rc == 0 && thl_life_state() == THL_LIFE_STOPPING)
         rc = pthread_cond_timedwait(&thl_life.changed, &thl_life.lock, deadline);
-    return rc == 0 ? 0 : -ETIMEDOUT;
+    return rc == 0 ? thl_life.stopped : -ETIMEDOUT;
 }
 
 /* In direct mode a record is with its sink when its call returns, unless the sink was in trouble.
@@ -164,6 +164,7 @@ stop(int timeout_ms)
         pthread_mutex_unlock(&thl_life.lock);
         rc = stop_running(&soft, &deadline);
         thl_life_lock();
+        thl_life.stopped = rc;
         thl_life_set_state(THL_LIFE_STOPPED);
         pthread_cond_broadcast(&thl_life.changed);
     } else if (thl_life_state() == THL_LIFE_STOPPING) {

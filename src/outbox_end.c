@@ -129,6 +129,12 @@ thl_outbox_stop(struct thl_outbox *o, const struct timespec *deadline)
 
 /* ---- fork ---- */
 
+static bool
+stands_fork(const struct thl_outbox *o)
+{
+    return (o->target->ops->flags & THOLE_SINK_FORK_SAFE) != 0;
+}
+
 /* Locks are taken one after the other here and by the dispatcher, so neither may wait for ever. An
  * I/O that has lasted for long hangs: it delays one fork, not each. */
 void
@@ -137,7 +143,8 @@ thl_outbox_before_fork(struct thl_outbox *o, const struct timespec *deadline)
     struct timespec until = thl_clock_realtime_deadline(FORK_LOCK_MS);
     int rc = pthread_mutex_timedlock(&o->lock, &until);
     o->forking = rc == 0;
-    while (rc == 0 && o->in_io && thl_clock_mono_ms() - o->io_since_ms < FORK_IO_MS)
+    while (rc == 0 && o->in_io && !stands_fork(o) &&
+           thl_clock_mono_ms() - o->io_since_ms < FORK_IO_MS)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     o->broken = !o->forking;
 }
@@ -164,6 +171,6 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     memset(o->cause, 0, sizeof(o->cause));
     memset(o->unsaid, 0, sizeof(o->unsaid));
     o->broken = false;
-    if (broken && !(o->target->ops->flags & THOLE_SINK_FORK_SAFE)) /* with its descriptor */
+    if (broken && !stands_fork(o)) /* with its descriptor */
         o->sink = NULL;
 }

@@ -28,14 +28,13 @@ write_to_stderr(void *sink, const struct thole_sink_record *record)
 
 /* The first of the batch's records, as many as descriptor 2 takes. */
 static size_t
-show_batch(struct thl_outbox *o)
+show_batch(struct thl_outbox *o, const struct thole_sink_record *record, size_t n)
 {
-    const struct thl_batch *b = &o->drain;
-    size_t shown = 0, n = b->n - b->next;
+    size_t shown = 0;
     void *sink;
     thl_outbox_inside = o;
     if (!o->target->is_stderr && thl_sink_stderr.open(&o->target->uri, &sink) == 0) {
-        while (shown < n && write_to_stderr(sink, &b->record[b->next + shown]))
+        while (shown < n && write_to_stderr(sink, &record[shown]))
             shown++;
         thl_sink_stderr.close(sink);
     }
@@ -45,27 +44,30 @@ show_batch(struct thl_outbox *o)
 
 /* The same where stderr: is a target itself: into its queue, for only one may write there. */
 static size_t
-hand_batch(struct thl_outbox *o)
+hand_batch(struct thl_outbox *o, const struct thole_sink_record *record, size_t n)
 {
-    const struct thl_batch *b = &o->drain;
     struct thl_outbox *to = o->fallback;
-    size_t handed = 0, n = b->n - b->next;
+    size_t handed = 0;
     pthread_mutex_lock(&to->lock);
     bool runs = !to->stop;
-    while (runs && handed < n && thl_outbox_append_locked(to, &b->record[b->next + handed]))
+    while (runs && handed < n && thl_outbox_append_locked(to, &record[handed]))
         handed++;
     pthread_cond_signal(&to->work);
     pthread_mutex_unlock(&to->lock);
     if (!thl_outbox_has_thread(to))
         thl_outbox_serve(to);
-    return runs ? handed : show_batch(o);
+    return runs ? handed : show_batch(o, record, n);
 }
 
 void
 thl_outbox_fall_back(struct thl_outbox *o)
 {
     struct thl_batch *b = &o->drain;
-    size_t shown = o->fallback ? hand_batch(o) : show_batch(o);
+    pthread_mutex_lock(&o->lock); /* whoever leaves it alone moves b->next to the end */
+    const struct thole_sink_record *record = &b->record[b->next];
+    size_t n = o->left_alone ? 0 : b->n - b->next;
+    pthread_mutex_unlock(&o->lock);
+    size_t shown = o->fallback ? hand_batch(o, record, n) : show_batch(o, record, n);
     pthread_mutex_lock(&o->lock);
     if (!o->left_alone) { /* else thl_outbox_stop has counted these already */
         for (b->next += shown; shown > 0; shown--)

@@ -104,34 +104,40 @@ may_try(struct thl_outbox *o)
     return may;
 }
 
-/* Whether the batch is still this thread's: while it hung in open or reopen, thl_outbox_stop may
- * have counted all of it. */
-static bool
-has_batch(struct thl_outbox *o)
+/* What is to be written of the batch: nothing where, while this thread hung in open or reopen,
+ * thl_outbox_stop has counted all of it. */
+static size_t
+look_at_batch(struct thl_outbox *o, const struct thole_sink_record **records)
 {
     pthread_mutex_lock(&o->lock);
-    bool has = !o->left_alone && o->drain.next < o->drain.n;
+    *records = o->drain.record + o->drain.next;
+    size_t n = o->left_alone ? 0 : o->drain.n - o->drain.next;
     pthread_mutex_unlock(&o->lock);
-    return has;
+    return n;
 }
 
 /* One try at the drained batch. */
 static void
 write_batch(struct thl_outbox *o)
 {
-    struct thl_batch *b = &o->drain;
+    const struct thole_sink_record *records;
     size_t done = 0;
     reopen_if_asked(o);
     bool open = o->sink || (may_try(o) && thl_outbox_open(o) == 0);
-    if (!has_batch(o))
+    size_t n = look_at_batch(o, &records);
+    if (n == 0)
         return;
     if (!open) {
         thl_outbox_fall_back(o);
         return;
     }
     thl_outbox_inside = o;
-    int rc = ops_of(o)->write(o->sink, b->record + b->next, b->n - b->next, &done);
+    int rc = ops_of(o)->write(o->sink, records, n, &done);
     thl_outbox_inside = NULL;
+    if (rc > 0) /* no errno: a sink that is wrong may not make the ledger wrong */
+        rc = -EIO;
+    if (rc == 0 || done > n)
+        done = n;
     settle(o, rc, done);
 }
 
@@ -267,16 +273,16 @@ do_work(struct thl_outbox *o, bool batch, uint64_t flush)
     }
 }
 
-/* A thread that was left to itself closes its sink when that comes back; only then may the outbox
- * be freed. */
+/* The thread closes its sink itself: that may hang, and whoever stops may not. Only then the outbox
+ * may be freed. */
 static void
 end_thread_locked(struct thl_outbox *o)
 {
-    if (o->left_alone) {
-        pthread_mutex_unlock(&o->lock);
-        thl_outbox_close_sink(o);
-        pthread_mutex_lock(&o->lock);
-    }
+    begin_io_locked(o);
+    pthread_mutex_unlock(&o->lock);
+    thl_outbox_close_sink(o);
+    pthread_mutex_lock(&o->lock);
+    end_io_locked(o);
     o->ended = true;
     pthread_cond_broadcast(&o->done);
     pthread_mutex_unlock(&o->lock);

@@ -49,7 +49,7 @@ struct thole_sink_uri {
 /* After a fork the child process goes on with its copy of the state, even if another thread was
  * inside a call at that moment: whatever a call leaves half done is seen by the next one, without
  * memory that it freed or locks. A sink without this flag is opened anew then. (fork() waits up to
- * 100 ms for a call to end; _Fork() and clone() do not.) */
+ * 100 ms for the calls of such a sink to end; _Fork() and clone() do not.) */
 #define THOLE_SINK_FORK_SAFE 4u
 
 struct thole_sink_ops {

@@ -241,10 +241,10 @@ struct thole_options {
  * Threads: any; once at a time.
  * Blocking: opens files and resolves names.
  * Errors: -EALREADY while running; -EINVAL for a bad size, or in strict mode for a configuration
- *   error; -EBUSY when limits differ from those of the first start, while another
- *   thread is in thole_stop(), or while a sink without THOLE_SINK_MAY_BLOCK that hung at the last
- *   stop does so still; -ENOTSUP for `state`; -ENOMEM, -EAGAIN when memory or threads cannot be
- *   had.
+ *   error; -EBUSY when limits differ from those of the first start, while another thread is in
+ *   thole_stop(), or while sinks that hung at earlier stops do so still (four times, or once where
+ *   THOLE_SINK_MAY_BLOCK was missing); -EDEADLK inside a sink; -ENOTSUP for `state`; -ENOMEM,
+ *   -EAGAIN when memory or threads cannot be had.
  * Since: 0.1
  */
 int thole_start(const struct thole_options *opt);

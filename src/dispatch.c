@@ -378,8 +378,11 @@ thl_dispatch_reopen_all(struct thl_dispatch *d)
 void
 thl_dispatch_after_fork(struct thl_dispatch *d)
 {
+    retired = NULL; /* their threads are not here, and their locks may be held */
+    if (!d)
+        return;
     for (size_t i = 0; i < d->targets.nstyles; i++)
         d->targets.style[i].pid = (long)getpid();
     thl_clock_anchor(&d->clock);
-    retired = NULL; /* their threads are not here, and their locks may be held */
+    atomic_store_explicit(&d->users, 0, memory_order_relaxed); /* alone here */
 }

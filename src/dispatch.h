@@ -94,7 +94,7 @@ void thl_dispatch_reopen_all(struct thl_dispatch *d);
 /* The offset of local time, when a new quarter of an hour has begun: never on a logging path. */
 void thl_dispatch_zone(struct thl_dispatch *d);
 
-/* After a fork: other pid, fresh clock. */
+/* After a fork: other pid, fresh clock, and no flush that looks at it. NULL is allowed. */
 void thl_dispatch_after_fork(struct thl_dispatch *d);
 
 /* The number of notices that were made (each called and routed). */

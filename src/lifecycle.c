@@ -6,10 +6,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "child.h"
 #include "compiler.h"
@@ -19,16 +17,15 @@
 #include "news.h"
 #include "notice.h"
 #include "producer.h"
-#include "report.h"
 #include "settings.h"
 #include "site.h"
 #include "slab.h"
 #include "wipe.h"
 #include "writer.h"
 
-#define EXIT_MS 1000
+#define CLOSE_MS 1000        /* for the sinks of the configuration before */
 #define NEVER_CUT_BYTES 4096 /* of a record past its limit: 16 numbers or addresses */
-#define PARK_MS 100          /* what the threads of a start that failed get to end */
+#define GRACE_MS 100         /* for the threads and sinks of a start that failed */
 #define HANGING_MAX 4        /* earlier lives with a sink that hangs: each keeps its threads */
 
 struct thl_life thl_life = {
@@ -135,7 +132,7 @@ replace_dispatch(struct thl_dispatch *with)
 static int
 configure_locked(void)
 {
-    struct timespec deadline = thl_clock_deadline(EXIT_MS);
+    struct timespec deadline = thl_clock_deadline(CLOSE_MS);
     int rc = thl_logger_apply(&settings.rules, settings.otherwise);
     if (rc < 0)
         return rc;
@@ -317,7 +314,7 @@ start_locked(const struct thole_options *opt)
     if (rc == 0) {
         open_gate_locked();
     } else { /* no thread and no descriptor stays behind */
-        struct timespec grace = thl_clock_deadline(PARK_MS);
+        struct timespec grace = thl_clock_deadline(GRACE_MS);
         bool hangs = thl_dispatch_close(thl_life.dispatch, &grace) < 0; /* it serves no more */
         if ((!thl_life.dispatch || hangs) && thl_life_state() == THL_LIFE_DIRECT)
             thl_life_set_state(THL_LIFE_UNCONFIGURED); /* the next call tries again */

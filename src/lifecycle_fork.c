@@ -3,10 +3,11 @@
  * Fork: what the parent waits for, and what the child process becomes.
  *
  * Before. Where one thread alone logs, the queue is emptied first, for up to 100 ms: daemon(3) ends
- * the parent with _exit(), and what it had queued would be lost without a word. Then all our locks
- * are taken, each for a bounded time; a sink that is inside its I/O is waited for, 100 ms at most.
- * What cannot be had is `broken` in the child process: forgotten there with its descriptor, and
- * opened anew. Never a wait without an end.
+ * the parent with _exit(), and what it had queued would be lost without a word. Then our locks
+ * are taken: those that a sink may hold up in a bounded time, the two others (`shown`, and the
+ * names') are held for moments. A sink that is inside its I/O is waited for, 100 ms at most. An
+ * outbox that cannot be had is `broken` in the child process: forgotten there with its descriptor,
+ * and opened anew. The locks of call sites, schemes and notices are not taken, but made anew.
  *
  * In the child process there is one thread, no queue and nothing pending. It counts as not started:
  * direct mode, with the same configuration, handles and descriptors. _Fork and raw clone run no
@@ -133,8 +134,7 @@ keep_configuration(void)
     }
     for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
         thl_outbox_after_fork(thl_life.dispatch->outbox[i], true);
-    if (thl_life.dispatch)
-        thl_dispatch_after_fork(thl_life.dispatch);
+    thl_dispatch_after_fork(thl_life.dispatch);
     thl_life_set_state(thl_life.dispatch ? THL_LIFE_DIRECT : THL_LIFE_UNCONFIGURED);
 }
 
@@ -193,4 +193,12 @@ thl_life_lock(void)
 {
     thl_life_notice_fork();
     pthread_mutex_lock(&thl_life.lock);
+}
+
+bool
+thl_life_try_lock(int timeout_ms)
+{
+    struct timespec until = thl_clock_realtime_deadline(timeout_ms);
+    thl_life_notice_fork();
+    return pthread_mutex_timedlock(&thl_life.lock, &until) == 0;
 }

@@ -50,8 +50,10 @@ thl_life_set_state(enum thl_life_state state)
     atomic_store_explicit(&thl_life.state, state, memory_order_release); /* pairs with state */
 }
 
-/* The lock, in whatever process this is. */
+/* The lock, in whatever process this is. try_: false when whoever has it (in direct mode it may be
+ * inside a sink, at a start in a look-up of names) keeps it for so long. */
 void thl_life_lock(void);
+bool thl_life_try_lock(int timeout_ms);
 
 /* `changed` waits on CLOCK_MONOTONIC; before the first start and in a child process. */
 void thl_life_init_changed(void);

@@ -28,10 +28,11 @@ await_stopped_locked(const struct timespec *deadline)
 /* In direct mode a record is with its sink when its call returns, unless the sink was in trouble.
  */
 static int
-flush_direct(const struct timespec *deadline)
+flush_direct(int timeout_ms, const struct timespec *deadline)
 {
     int rc = 0;
-    thl_life_lock();
+    if (!thl_life_try_lock(timeout_ms))
+        return -ETIMEDOUT;
     if (thl_life_state() == THL_LIFE_STOPPING) { /* whatever is left then has been counted */
         rc = await_stopped_locked(deadline);
     } else if (thl_life_state() == THL_LIFE_DIRECT) {
@@ -82,7 +83,7 @@ thl_lifecycle_flush(int timeout_ms)
         return -EDEADLK;
     thl_life_notice_fork();
     if (thl_life_state() != THL_LIFE_RUNNING)
-        return flush_direct(&deadline);
+        return flush_direct(timeout_ms, &deadline);
     struct thl_dispatch *d = borrow_dispatch();
     int rc = thl_writer_flush(&deadline);
     int written = thl_dispatch_flush(d, &deadline, true);
@@ -158,7 +159,8 @@ stop(int timeout_ms)
     int grace_ms = timeout_ms < 4 * GRACE_MS ? timeout_ms / 4 : GRACE_MS, rc = 0;
     struct timespec deadline = thl_clock_deadline(timeout_ms);
     struct timespec soft = thl_clock_deadline(timeout_ms < 0 ? -1 : timeout_ms - grace_ms);
-    thl_life_lock();
+    if (!thl_life_try_lock(timeout_ms))
+        return -ETIMEDOUT;
     if (thl_life_state() == THL_LIFE_RUNNING) {
         thl_life_set_state(THL_LIFE_STOPPING);
         pthread_mutex_unlock(&thl_life.lock);
@@ -196,9 +198,8 @@ thl_life_at_exit(void)
         stop(EXIT_MS);
         return;
     }
-    if (thl_outbox_in_sink())
+    if (thl_outbox_in_sink() || !thl_life_try_lock(EXIT_MS))
         return;
-    thl_life_lock();
     if (thl_life_state() == THL_LIFE_DIRECT)
         close_direct_locked(&deadline);
     pthread_mutex_unlock(&thl_life.lock);

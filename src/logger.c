@@ -277,9 +277,12 @@ replace_locked(const struct thl_rules *rules, enum origin origin, const char *on
     }
     struct thl_rule *old_rules = state.rules.rule;
     enum origin *old_origins = state.origin;
-    state.rules.n = 0; /* in this order: a fork in between finds no more rules than there are */
+    /* in this order: a _Fork in between finds no more rules than there are */
+    state.rules.n = 0;
+    atomic_signal_fence(memory_order_seq_cst);
     state.rules.rule = rule;
     state.origin = origins;
+    atomic_signal_fence(memory_order_seq_cst);
     state.rules.n = n;
     free(old_rules);
     free(old_origins);

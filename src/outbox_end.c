@@ -29,6 +29,7 @@ drop_all_locked(struct thl_outbox *o, bool in_use)
         thl_outbox_drop_batch_locked(o, &o->drain, THOLE_STOPPED);
     for (; o->drain.next < o->drain.n; o->drain.next++)
         thl_outbox_count_drop_locked(o, o->drain.record[o->drain.next].level, THOLE_STOPPED);
+    pthread_cond_broadcast(&o->done); /* for flushes: nothing is pending now */
 }
 
 /* Waits for the thread's end; true when it came. */

@@ -344,8 +344,8 @@ thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
     pthread_cond_signal(&o->work);
     while (rc == 0 && !o->ended && count_gone_locked(o) < mark)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    while (rc == 0 && thl_outbox_has_thread(o) && !o->ended && o->flush_done < want &&
-           thl_outbox_pending_locked(o) == 0)
+    while (rc == 0 && thl_outbox_has_thread(o) && !o->ended && !o->left_alone &&
+           o->flush_done < want && thl_outbox_pending_locked(o) == 0)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
     bool all = count_gone_locked(o) >= mark;
     pthread_mutex_unlock(&o->lock);

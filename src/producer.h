@@ -7,7 +7,8 @@
  * shared ring, so that no ring is taken and lost. Two ends have no such destructor, or not in time:
  * a thread that logs first in the last round of its destructors (the ring is taken back when the
  * pool is empty and the thread is gone), and one that is cancelled asynchronously inside a push
- * (what it committed is completed, what not is forgotten).
+ * (what it committed is completed, what not is forgotten). Models: tests/race/models/shared.pml,
+ * order.pml, recover.pml.
  */
 #ifndef THL_PRODUCER_H
 #define THL_PRODUCER_H

@@ -103,6 +103,7 @@ thl_ring_reserve_slow(struct thl_ring *ring, uint32_t size, uint64_t keep)
                               memory_order_release);
     tail += skip;
     atomic_store_explicit(thl_ring_word(ring, tail), 0, memory_order_relaxed); /* as reserve */
+    atomic_signal_fence(memory_order_seq_cst);
     ring->reserved = tail;
     return thl_ring_bytes(ring) + (tail & ring->mask) + THL_RING_WORD;
 }

@@ -17,9 +17,11 @@
  * record of an earlier lap: the position in the word would not match. A reader must stop at tail,
  * or it would believe words that an attacker put into a value.
  *
- * Writers: tail, head_cache, reserved, pushed, busy: the producer (the thread that owns the ring,
- * or of the shared ring whoever holds `lock`). head, popped: the consumer. owner: whoever takes or
- * gives back, by compare-and-swap.
+ * Writers: tail, head_cache, reserved, counted, pushed, busy: the producer (the thread that owns
+ * the ring, or whoever took it back from one that is gone; of the shared ring whoever holds
+ * `lock`). head, popped, last_ns: the consumer. owner: who takes it, by compare-and-swap from free;
+ * who takes it back, by compare-and-swap from the dead thread's id; whoever has it gives it back by
+ * a store.
  *
  * Ordering: word and tail (release) pair with thl_ring_peek_consumer (acquire): bytes before tail.
  * head (release, consumer) pairs with thl_ring_reserve (acquire): read before overwritten. owner
@@ -28,7 +30,8 @@
  * `busy` is set around each use. A signal handler that interrupts a use sees it and goes to the
  * shared ring; thl_writer_stop waits for it after it has closed the gate (see writer.c).
  *
- * Progress: wait-free for both. Models: tests/race/models/ring.pml; stress: tests/race/ring.c.
+ * Progress: wait-free for both. Models: tests/race/models/ring.pml, recover.pml; stress:
+ * tests/race/ring.c.
  */
 #ifndef THL_RING_H
 #define THL_RING_H
@@ -122,6 +125,7 @@ thl_ring_reserve(struct thl_ring *ring, uint32_t size, uint64_t keep)
         return thl_ring_reserve_slow(ring, size, keep);
     /* relaxed: only to make a stale word of an earlier lap unreadable; the release below orders */
     atomic_store_explicit(thl_ring_word(ring, tail), 0, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* first: thl_ring_recover must not find it stale */
     ring->reserved = tail;
     return thl_ring_bytes(ring) + at + THL_RING_WORD;
 }

@@ -266,8 +266,8 @@ thole_current(void)
 
 /* ---- life ---- */
 
-/* None of these is a cancellation point: a thread that ended inside would keep its locks for ever.
- */
+/* None of these is a cancellation point: a thread that ended inside would keep its locks, or its
+ * memory, for ever. */
 
 THL_EXPORT int
 thole_start(const struct thole_options *opt)
@@ -324,7 +324,7 @@ thole_reopen(void)
 {
     const int saved = errno;
     atomic_store_explicit(&thl_dispatch_reopen, true, memory_order_seq_cst); /* before the bell */
-    thl_emit_wake();
+    thl_emit_wake_surely();
     errno = saved;
 }
 
@@ -339,7 +339,10 @@ THL_EXPORT int
 thole_report(int fd)
 {
     const int saved = errno;
+    int state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     int rc = thl_report_write(fd);
+    pthread_setcancelstate(state, NULL);
     errno = saved;
     return rc;
 }

@@ -3,7 +3,9 @@
 #include "wipe.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -44,12 +46,15 @@ thl_wipe_look(void (*become_child)(void))
     uint32_t wiped = WIPED;
     if (THL_LIKELY(atomic_load_explicit(&p->state, memory_order_acquire) == KNOWN))
         return;
+    sigset_t all, old; /* a handler that logs would wait for what it interrupted */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     if (atomic_compare_exchange_strong_explicit(&p->state, &wiped, BEING_MADE_READY,
                                                 memory_order_acq_rel, memory_order_acquire)) {
         become_child();
         atomic_store_explicit(&p->state, KNOWN, memory_order_release); /* pairs with the loads */
-        return;
     }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     while (atomic_load_explicit(&p->state, memory_order_acquire) != KNOWN)
         sched_yield();
 }
@@ -58,5 +63,8 @@ void
 thl_wipe_known(void)
 {
     struct page *p = atomic_load_explicit(&page, memory_order_relaxed); /* alone in the process */
-    atomic_store_explicit(&p->state, KNOWN, memory_order_release);      /* as above */
+    /* already so, but where the kernel did not wipe: its parent's queues are not mapped here */
+    atomic_store_explicit(&p->run.epoch, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->run.mapped, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->state, KNOWN, memory_order_release); /* as above */
 }

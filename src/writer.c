@@ -30,12 +30,12 @@
 static struct {
     struct thl_dispatch *dispatch; /* the writer's while it runs */
     pthread_t thread;
-    bool has_membarrier;
+    _Atomic bool has_membarrier; /* false once it failed: then naps only */
     _Atomic uint64_t flush_want; /* tickets: relaxed but for the wake-up that follows */
     _Atomic bool stop;
 
     pthread_mutex_t lock;    /* those below */
-    pthread_cond_t progress; /* flush_done or ended changed */
+    pthread_cond_t progress; /* flush_done, ended or left_alone changed */
     uint64_t flush_done;
     bool ended, left_alone, has_progress; /* left_alone: inside a sink that hangs, at a stop */
 
@@ -50,6 +50,23 @@ static int
 membarrier(int command)
 {
     return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+static bool
+has_membarrier(void)
+{
+    return atomic_load_explicit(&writer.has_membarrier, memory_order_relaxed); /* a hint */
+}
+
+/* False where the kernel has none, or where a filter that the daemon put on after its start refuses
+ * it: then nothing may be concluded from what memory shows. */
+static bool
+fence_producers(void)
+{
+    if (has_membarrier() && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0)
+        return true;
+    atomic_store_explicit(&writer.has_membarrier, false, memory_order_relaxed); /* as above */
+    return false;
 }
 
 /* ---- draining ---- */
@@ -187,8 +204,7 @@ rest(uint32_t state, int nap_ms)
     /* seq_cst: pairs with thl_emit_wake, whose caller drew its ticket before it rang */
     atomic_store_explicit(&thl_emit_queues.bell, state, memory_order_seq_cst);
     if (state == THL_BELL_ASLEEP) {
-        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        if (has_records() || (nap_ms == 0 && has_main_left())) {
+        if (!fence_producers() || has_records() || (nap_ms == 0 && has_main_left())) {
             atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
             return;
         }
@@ -210,17 +226,20 @@ say_last_words(struct thl_dispatch *d)
     pthread_mutex_unlock(&writer.round);
 }
 
-/* One that was left alone ends what it served: nobody else may. */
+/* One that was left alone ends what it served: nobody else may. `ended` comes last: from then on a
+ * start may free the dispatcher. */
 static void
 end(struct thl_dispatch *d)
 {
     pthread_mutex_lock(&writer.lock);
-    bool left_alone = writer.left_alone;
+    if (writer.left_alone) {
+        pthread_mutex_unlock(&writer.lock);
+        thl_dispatch_end_left(d);
+        pthread_mutex_lock(&writer.lock);
+    }
     writer.ended = true;
     pthread_cond_broadcast(&writer.progress);
     pthread_mutex_unlock(&writer.lock);
-    if (left_alone)
-        thl_dispatch_end_left(d);
 }
 
 /* True when main has left. */
@@ -246,7 +265,7 @@ static void
 idle(struct thl_dispatch *d, struct idleness *i)
 {
     bool main_left = look_after_main(d);
-    if (thl_clock_mono_ms() - i->since_ms < SLEEP_AFTER_MS || !writer.has_membarrier ||
+    if (thl_clock_mono_ms() - i->since_ms < SLEEP_AFTER_MS || !has_membarrier() ||
         thl_news_is_waiting(d)) {
         rest(THL_BELL_NAPPING, i->nap_ms);
         i->nap_ms = i->nap_ms < NAP_MAX_MS ? i->nap_ms + 1 : NAP_MAX_MS;
@@ -302,14 +321,18 @@ thl_writer_start(struct thl_dispatch *dispatch)
 {
     writer.dispatch = dispatch;
     dispatch->between = let_fork;
-    writer.has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-    writer.ended = writer.left_alone = false;
-    writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
+    atomic_store_explicit(&writer.has_membarrier,
+                          membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0,
+                          memory_order_relaxed);                      /* before the thread */
     atomic_store_explicit(&writer.stop, false, memory_order_relaxed); /* before the thread */
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
+    pthread_mutex_lock(&writer.lock); /* a flush from before the last stop may be on its way */
     if (!writer.has_progress)
         init_progress();
     writer.has_progress = true;
+    writer.ended = writer.left_alone = false;
+    writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
+    pthread_mutex_unlock(&writer.lock);
     return -thl_thread_create(&writer.thread, NULL, run, dispatch);
 }
 
@@ -320,10 +343,11 @@ thl_writer_flush(const struct timespec *deadline)
     uint64_t ticket = 1 + atomic_fetch_add_explicit(&writer.flush_want, 1, memory_order_seq_cst);
     thl_emit_wake_surely();
     pthread_mutex_lock(&writer.lock);
-    while (rc == 0 && writer.flush_done < ticket && !writer.ended)
+    while (rc == 0 && writer.flush_done < ticket && !writer.ended && !writer.left_alone)
         rc = pthread_cond_timedwait(&writer.progress, &writer.lock, deadline);
+    bool served = writer.flush_done >= ticket || writer.ended;
     pthread_mutex_unlock(&writer.lock);
-    return rc == 0 ? 0 : -ETIMEDOUT;
+    return served ? 0 : -ETIMEDOUT;
 }
 
 static bool
@@ -341,9 +365,7 @@ close_gate(const struct timespec *deadline)
 {
     struct thl_emit_run *run_page = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
     atomic_store_explicit(&run_page->epoch, 0, memory_order_seq_cst); /* pairs with push_own */
-    if (writer.has_membarrier) {
-        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    } else { /* before Linux 4.14: no proof, but a store is not held back for so long */
+    if (!fence_producers()) { /* no proof, but a store is not held back for so long */
         struct timespec pause = {0, 20000000};
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
     }
@@ -390,14 +412,15 @@ leave_alone(void)
     pthread_mutex_lock(&writer.lock);
     bool ended = writer.ended;
     writer.left_alone = !ended;
+    pthread_cond_broadcast(&writer.progress); /* for flushes: it serves no more */
     pthread_mutex_unlock(&writer.lock);
     if (!ended)
         pthread_detach(writer.thread);
     return ended;
 }
 
-bool
-thl_writer_is_self(void)
+static bool
+is_self(void)
 {
     return pthread_equal(pthread_self(), writer.thread) != 0;
 }
@@ -408,7 +431,7 @@ thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
     int rc = close_gate(soft);
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
     thl_emit_wake_surely();
-    if (thl_writer_is_self()) { /* exit() inside a sink that it serves */
+    if (is_self()) { /* exit() inside a sink that it serves */
         leave_alone();
         return -ESRCH;
     }

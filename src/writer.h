@@ -7,8 +7,8 @@
  * any it sleeps without a deadline: it sets the bell to ASLEEP, issues a membarrier and looks at
  * all queues once more. A producer stores its record before it looks at the bell, with no fence
  * between; the membarrier is that fence, on its behalf. So either the writer's second look finds
- * the record, or the producer finds the bell and wakes it. Where the kernel has no membarrier it
- * only naps. Model: tests/race/models/wake.pml.
+ * the record, or the producer finds the bell and wakes it. Where there is no membarrier (an old
+ * kernel, a seccomp filter) it only naps. Model: tests/race/models/wake.pml.
  */
 #ifndef THL_WRITER_H
 #define THL_WRITER_H
@@ -32,9 +32,6 @@ int thl_writer_stop(const struct timespec *soft, const struct timespec *deadline
 
 /* Whether a writer that was left alone hangs still: it uses all that a new one would. */
 bool thl_writer_is_left_alone(void);
-
-/* Whether the calling thread is the writer. While one runs. */
-bool thl_writer_is_self(void);
 
 /* Whether at most one thread has a queue, and none shares one. */
 bool thl_writer_serves_one(void);

@@ -18,7 +18,8 @@ FLOORS = [
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
     ('front', 'child emission emit logger notice producer scope'),
-    ('writer', 'dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop merge news outbox '
+    ('writer', 'dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
+               'merge news outbox '
                'outbox_end outbox_fallback outbox_health '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'thole'),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Copying a child's context while others bind, end, make and overwrite (thl_slab_open, _copy,
- * _replace in src/slab.c; put_record in src/emit.c).
+ * _replace in src/slab.c; thl_emission_put in src/emission.c).
  *
  * Who: a reader with a handle of child 1 that it need not hold. The owner of child 1 (slot 0) binds
  *   it twice and ends it, then makes child 2 in the same slot, binds and ends it. A neighbour makes

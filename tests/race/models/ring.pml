@@ -10,8 +10,8 @@
  * Claims: the consumer finds a committed header of the right position at head, whole payloads, all
  *   records in order, none twice; the producer overwrites no cell that was not read; a reader after
  *   death at any step finds whole records up to tail.
- * Not here: weak memory; the release and acquire pairs are listed in ring.h, tests/race/ring.c runs
- *   them under TSan.
+ * Not here: a producer that is torn away while the process lives on (recover.pml); weak memory: the
+ *   release and acquire pairs are listed in ring.h, tests/race/ring.c runs them under TSan.
  *
  * MUTANT_TAIL_FIRST      tail is stored before the payload
  * MUTANT_HEADER_LAST     tail is stored before the header

@@ -7,7 +7,9 @@
  *   destructor. Each is interrupted up to twice, between any two steps, by a handler that logs; while
  *   the handler runs, its thread stands still.
  * A write is two steps, in and out, so that two writers in one ring are seen. What a write does is in
- * ring.pml, what a stop does in stop.pml.
+ * ring.pml, what a stop does in stop.pml, in what order records come out in order.pml. Not here: a
+ * thread that logs first in the last round of its destructors; its ring is taken back
+ * (thl_ring_reclaim) when its id is nobody's any more.
  * Claims: never two writers in a ring; nobody waits for ever (a handler never waits for its own
  *   thread); at the end every ring is free again, and the lock.
  *

@@ -105,7 +105,10 @@ push_shared(uint64_t epoch, struct thl_emission *e, bool nested)
     } else {
         thl_producer_own.in_shared = true;
         atomic_signal_fence(memory_order_seq_cst); /* a handler must see it before the lock */
-        thl_ring_lock(ring);
+        if (!thl_ring_lock(ring)) {
+            thl_producer_own.in_shared = false;
+            return FULL;
+        }
     }
     thl_producer_note_used(thl_emit_queues.nrings);
     thl_producer_set_busy(ring, 1);

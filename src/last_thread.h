@@ -8,10 +8,12 @@
 #ifndef THL_LAST_THREAD_H
 #define THL_LAST_THREAD_H
 
+#include <stdbool.h>
+
 #define THL_LAST_THREAD_LOOK_MS 250
 
-/* Looks, at most four times a second; `ours`: how many threads thole has. When there are no others
- * a thread of its own calls exit(0). The writer's. */
-void thl_last_thread_look(unsigned ours);
+/* Whether main has left. If so, looks, at most four times a second, for threads that are not
+ * thole's; when there are none a thread of its own calls exit(0). The writer's. */
+bool thl_last_thread_look(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "compiler.h"
 #include "dispatch.h"
 #include "emit.h"
+#include "lock.h"
 #include "logger.h"
 #include "news.h"
 #include "notice.h"
@@ -29,8 +30,8 @@
 #define HANGING_MAX 4        /* earlier lives with a sink that hangs: each keeps its threads */
 
 struct thl_life thl_life = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .shown = PTHREAD_MUTEX_INITIALIZER,
+    .lock = THL_LOCK_INITIALIZER,
+    .shown = THL_LOCK_INITIALIZER,
     .arena = {.fd = -1},
 };
 
@@ -255,8 +256,11 @@ start_threads_locked(void)
     pthread_mutex_unlock(&thl_life.shown);
     if (rc < 0)
         return rc;
-    thl_emit_queues.arena = &thl_life.arena;
-    thl_emit_queues.nrings = thl_life.arena.header->nrings;
+    /* in a process's first start; a late call of before the last stop may read them otherwise */
+    if (!thl_emit_queues.arena || thl_emit_queues.nrings != thl_life.arena.header->nrings) {
+        thl_emit_queues.arena = &thl_life.arena;
+        thl_emit_queues.nrings = thl_life.arena.header->nrings;
+    }
     for (size_t i = 0; rc == 0 && i < thl_life.dispatch->targets.n;
          i++) /* the writer finds them running */
         rc = thl_outbox_start(thl_life.dispatch->outbox[i]);
@@ -270,7 +274,7 @@ open_gate_locked(void)
     if (thl_life.epoch == 0)
         thl_life.epoch = 1;
     limits_fixed = was_started = true;
-    thl_producer_watch_main();
+    thl_producer_watch();
     atomic_store_explicit(&run->mapped, thl_life.epoch,
                           memory_order_release); /* pairs with leave_ring */
     atomic_store_explicit(&run->epoch, thl_life.epoch, memory_order_release); /* pairs with emit */
@@ -345,7 +349,7 @@ thl_lifecycle_start(const struct thole_options *opt)
         return -EINVAL;
     if (opt && opt->state)
         return -ENOTSUP;
-    if (thl_outbox_in_sink())
+    if (thl_outbox_in_sink() || thl_life_is_forking())
         return -EDEADLK;
     thl_life_lock();
     thl_life.changing = true;

@@ -19,10 +19,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "dispatch.h"
 #include "emit.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
+#include "lock.h"
 #include "logger.h"
 #include "news.h"
 #include "notice.h"
@@ -31,17 +33,18 @@
 #include "scheme.h"
 #include "site.h"
 #include "slab.h"
+#include "thread.h"
 #include "wipe.h"
 #include "writer.h"
 #include "zone.h"
 
 #define PARK_MS 100 /* how long fork waits for the queue, then for locks and I/O */
 
-/* The forking thread's, from `before` to `after`; guarded by `shown`, which it has meanwhile. */
-static struct {
-    bool has_lock, has_writer;
+/* The forking thread's, from `before` to `after`. */
+static THL_TLS struct {
+    bool forks, has_life, has_shown, has_names, has_writer;
     int cancel;
-} forking;
+} own;
 
 static _Atomic bool waited_in_vain; /* the queue was not empty in time: not again until it is */
 
@@ -63,22 +66,36 @@ has_writer(void)
     return thl_life_state() == THL_LIFE_RUNNING || thl_life_state() == THL_LIFE_STOPPING;
 }
 
-/* The lifecycle's lock may be held by a sink that is opened, for as long as that takes. */
+/* The lifecycle's lock may be held by a sink that is opened, for as long as that takes; the others
+ * by a call that a handler which forks has interrupted. */
 static void
-take_locks(int cancel)
+take_locks(void)
 {
     struct timespec until = thl_clock_realtime_deadline(PARK_MS);
-    bool has_lock = pthread_mutex_timedlock(&thl_life.lock, &until) == 0;
-    pthread_mutex_lock(&thl_life.shown);
-    forking.has_lock = has_lock;
-    forking.has_writer = has_writer();
-    forking.cancel = cancel;
-    thl_logger_before_fork();
-    if (forking.has_writer)
+    own.has_life = pthread_mutex_timedlock(&thl_life.lock, &until) == 0;
+    own.has_shown = pthread_mutex_timedlock(&thl_life.shown, &until) == 0;
+    own.has_names = thl_logger_before_fork();
+    own.has_writer = has_writer();
+    if (own.has_writer)
         thl_writer_before_fork();
     struct timespec deadline = thl_clock_deadline(PARK_MS);
-    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+    for (size_t i = 0; own.has_shown && thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
         thl_outbox_before_fork(thl_life.dispatch->outbox[i], &deadline);
+}
+
+static void
+give_locks_back(void)
+{
+    for (size_t i = 0; own.has_shown && thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
+        thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
+    if (own.has_writer)
+        thl_writer_after_fork(false);
+    if (own.has_names)
+        thl_logger_after_fork(false);
+    if (own.has_shown)
+        pthread_mutex_unlock(&thl_life.shown);
+    if (own.has_life)
+        pthread_mutex_unlock(&thl_life.lock);
 }
 
 /* A sink that forks is inside our locks already: the child process makes them anew in any case.
@@ -86,13 +103,14 @@ take_locks(int cancel)
 static void
 before_fork(void)
 {
-    int cancel;
     if (thl_outbox_in_sink())
         return;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &own.cancel);
     thl_life_notice_fork();
-    empty_queue();
-    take_locks(cancel);
+    if (!thl_life_is_inside())
+        empty_queue();
+    take_locks();
+    own.forks = true;
 }
 
 /* ---- after ---- */
@@ -102,17 +120,15 @@ after_fork_in_parent(void)
 {
     if (thl_outbox_in_sink())
         return;
-    bool has_lock = forking.has_lock;
-    int cancel = forking.cancel;
-    for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
-        thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
-    if (forking.has_writer)
-        thl_writer_after_fork(false);
-    thl_logger_after_fork(false);
-    pthread_mutex_unlock(&thl_life.shown);
-    if (has_lock)
-        pthread_mutex_unlock(&thl_life.lock);
-    pthread_setcancelstate(cancel, NULL);
+    own.forks = false;
+    give_locks_back();
+    pthread_setcancelstate(own.cancel, NULL);
+}
+
+bool
+thl_life_is_forking(void)
+{
+    return own.forks;
 }
 
 static void
@@ -142,13 +158,14 @@ keep_configuration(void)
 static void
 become_child(void)
 {
-    pthread_mutex_init(&thl_life.lock, NULL);
-    pthread_mutex_init(&thl_life.shown, NULL);
+    thl_lock_init(&thl_life.lock);
+    thl_lock_init(&thl_life.shown);
     thl_life_init_changed();
     thl_logger_after_fork(true);
     thl_scheme_after_fork();
     thl_site_after_fork();
     thl_slab_after_fork();
+    thl_thread_after_fork();
     thl_zone_after_fork();
     thl_notice_after_fork();
     thl_writer_after_fork(true);
@@ -164,11 +181,11 @@ static void
 after_fork_in_child(void)
 {
     bool in_sink = thl_outbox_in_sink();
-    int cancel = forking.cancel;
+    own.forks = false;
     become_child();
     thl_wipe_known();
     if (!in_sink)
-        pthread_setcancelstate(cancel, NULL);
+        pthread_setcancelstate(own.cancel, NULL);
 }
 
 /* _Fork and raw clone run no handlers: the first call that looks does their work. */

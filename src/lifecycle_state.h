@@ -64,6 +64,14 @@ void thl_life_at_exit(void);
 /* Nothing is queued and nothing pending. */
 bool thl_life_is_all_done(void);
 
+/* This thread is inside a snapshot, a flush or a stop, which a signal handler that forks has
+ * interrupted: what they wait for cannot be waited for. */
+bool thl_life_is_inside(void);
+
+/* This thread is between the handlers of fork, in one of the daemon's own: the writer stands still,
+ * and whoever would wait for it waits for ever. */
+bool thl_life_is_forking(void);
+
 /* Handlers of fork; once in a process. */
 void thl_life_watch_forks(void);
 

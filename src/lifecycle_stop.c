@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "compiler.h"
 #include "console.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
@@ -15,6 +16,28 @@
 
 #define EXIT_MS 1000
 #define GRACE_MS 500 /* of a stop's time, a quarter at most: for sinks to see the end */
+
+static THL_TLS unsigned inside;
+
+bool
+thl_life_is_inside(void)
+{
+    return inside > 0;
+}
+
+static void
+enter(void)
+{
+    inside++;
+    atomic_signal_fence(memory_order_seq_cst); /* a handler sees it before any lock */
+}
+
+static void
+leave(void)
+{
+    atomic_signal_fence(memory_order_seq_cst); /* and after */
+    inside--;
+}
 
 static int
 await_stopped_locked(const struct timespec *deadline)
@@ -75,12 +98,10 @@ thl_life_is_all_done(void)
     return waiting == 0;
 }
 
-int
-thl_lifecycle_flush(int timeout_ms)
+static int
+flush(int timeout_ms)
 {
     struct timespec deadline = thl_clock_deadline(timeout_ms);
-    if (thl_outbox_in_sink())
-        return -EDEADLK;
     thl_life_notice_fork();
     if (thl_life_state() != THL_LIFE_RUNNING)
         return flush_direct(timeout_ms, &deadline);
@@ -92,6 +113,17 @@ thl_lifecycle_flush(int timeout_ms)
         rc = written;
     /* too late to be told so, and done all the same: thole_flush(0) asks just that */
     return rc < 0 && thl_life_is_all_done() ? 0 : rc;
+}
+
+int
+thl_lifecycle_flush(int timeout_ms)
+{
+    if (thl_outbox_in_sink() || thl_life_is_forking())
+        return -EDEADLK;
+    enter();
+    int rc = flush(timeout_ms);
+    leave();
+    return rc;
 }
 
 /* "report leaks": children alive at the end, named by the call sites that made them. */
@@ -183,7 +215,12 @@ stop(int timeout_ms)
 int
 thl_lifecycle_stop(int timeout_ms)
 {
-    return thl_outbox_in_sink() ? -EDEADLK : stop(timeout_ms);
+    if (thl_outbox_in_sink() || thl_life_is_forking())
+        return -EDEADLK;
+    enter();
+    int rc = stop(timeout_ms);
+    leave();
+    return rc;
 }
 
 /* In direct mode sinks get their last try. Whoever logs later still (a handler of atexit, a
@@ -214,11 +251,13 @@ thl_lifecycle_stats(struct thole_stats *out)
     size_t size = out->size < sizeof(s) ? out->size : sizeof(s);
     memset(&s, 0, sizeof(s));
     thl_life_notice_fork();
+    enter();
     pthread_mutex_lock(&thl_life.shown);
     thl_report_process(&s, thl_life.arena.header ? &thl_life.arena : NULL);
     for (size_t i = 0; thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
         thl_outbox_stats(thl_life.dispatch->outbox[i], &s.sink[s.nsinks++]);
     pthread_mutex_unlock(&thl_life.shown);
+    leave();
     s.size = out->size;
     memcpy(out, &s, size);
 }

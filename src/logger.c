@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "lock.h"
 #include "slab.h"
 
+#define FORK_LOCK_MS 100
 #define BUCKETS (2 * THL_LOGGER_MAX)
 
 struct thl_logger_counts thl_logger_counts = {.limit = 1024, .n = 1};
@@ -34,7 +37,7 @@ static struct {
 
 static _Atomic uint32_t epoch; /* grows with every change of rules; written under the lock */
 static _Atomic uint32_t notice_threshold;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = THL_LOCK_INITIALIZER;
 
 /* ---- names ---- */
 
@@ -330,17 +333,18 @@ thl_logger_set_level(unsigned number, enum thole_level level)
     return rc;
 }
 
-void
+bool
 thl_logger_before_fork(void)
 {
-    pthread_mutex_lock(&lock);
+    struct timespec until = thl_clock_realtime_deadline(FORK_LOCK_MS);
+    return pthread_mutex_timedlock(&lock, &until) == 0;
 }
 
 void
 thl_logger_after_fork(bool in_child)
 {
     if (in_child)
-        pthread_mutex_init(&lock, NULL);
+        thl_lock_init(&lock);
     else
         pthread_mutex_unlock(&lock);
 }

@@ -57,8 +57,9 @@ int thl_logger_set_level(unsigned number, enum thole_level level);
 /* Opens the gate of a child to its own level or its logger's, also while rules change. */
 void thl_logger_open_gate(thole_logger child);
 
-/* Around fork: nobody is making a name while it happens. */
-void thl_logger_before_fork(void);
+/* Around fork: nobody is making a name while it happens, if that can be had within 100 ms; only
+ * then thl_logger_after_fork(false) may follow. */
+bool thl_logger_before_fork(void);
 void thl_logger_after_fork(bool in_child);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "clock.h"
+#include "lock.h"
 #include "outbox_state.h"
 
 /* ---- life ---- */
@@ -39,7 +40,7 @@ thl_outbox_init_sync(struct thl_outbox *o)
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&o->lock, NULL);
+    thl_lock_init(&o->lock);
     pthread_cond_init(&o->work, &attr);
     pthread_cond_init(&o->done, &attr);
     pthread_condattr_destroy(&attr);

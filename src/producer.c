@@ -10,7 +10,7 @@
 #define RECLAIM_EVERY_MS 1000
 
 THL_TLS struct thl_producer thl_producer_own;
-_Atomic bool thl_producer_main_has_left;
+_Atomic bool thl_producer_one_has_left;
 
 static pthread_key_t ring_key;
 static bool key_allocates; /* glibc keeps the values of a process's first 32 keys in place */
@@ -28,11 +28,8 @@ static void
 leave_ring(void *ring)
 {
     thl_producer_own.leaving = true;
-    if (gettid() == getpid()) { /* a pthread_exit: a return from main runs no destructors */
-        atomic_store_explicit(&thl_producer_main_has_left, true,
-                              memory_order_seq_cst); /* the bell */
-        thl_emit_wake();
-    }
+    atomic_store_explicit(&thl_producer_one_has_left, true, memory_order_seq_cst); /* the bell */
+    thl_emit_wake();
     bool ours = thl_producer_own.ring == ring && thl_producer_own.epoch != 0 &&
                 thl_producer_own.epoch == mapped_epoch();
     thl_producer_own.ring = NULL;
@@ -62,10 +59,10 @@ thl_producer_init(void)
 
 /* Any value brings the destructor; a ring that is taken later takes its place. */
 void
-thl_producer_watch_main(void)
+thl_producer_watch(void)
 {
-    if (gettid() == getpid() && !pthread_getspecific(ring_key))
-        (void)pthread_setspecific(ring_key, &ring_key); /* else a pthread_exit goes unnoticed */
+    if (!pthread_getspecific(ring_key))
+        (void)pthread_setspecific(ring_key, &ring_key); /* else its end goes unnoticed */
 }
 
 /* The rings are another process's; this one has taken none. */
@@ -74,7 +71,7 @@ thl_producer_after_fork(void)
 {
     atomic_store_explicit(&thl_emit_queues.used, 0, memory_order_relaxed); /* alone here */
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
-    atomic_store_explicit(&thl_producer_main_has_left, false, memory_order_relaxed);
+    atomic_store_explicit(&thl_producer_one_has_left, false, memory_order_relaxed);
 }
 
 void

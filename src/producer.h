@@ -29,10 +29,10 @@ struct thl_producer {
 };
 extern THL_TLS struct thl_producer thl_producer_own;
 
-/* Main ended by pthread_exit: see last_thread.h. Noticed where main logged, or was watched when it
- * started thole. */
-extern _Atomic bool thl_producer_main_has_left;
-void thl_producer_watch_main(void);
+/* A thread has left that had logged, or was watched when it started thole: it may have been the
+ * last but for ours (last_thread.h). The writer takes the flag back. */
+extern _Atomic bool thl_producer_one_has_left;
+void thl_producer_watch(void);
 
 /* Once per process, before the first epoch: the destructor that gives rings back. */
 int thl_producer_init(void);

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
+#define STUCK_MS 100
+
 void
 thl_ring_init(struct thl_ring *ring, uint64_t capacity)
 {
@@ -72,12 +76,27 @@ thl_ring_try_lock(struct thl_ring *ring)
         memory_order_relaxed);
 }
 
-/* Held for one copy only, so whoever waits soon gets it; yielding lets a preempted holder run. */
-void
+/* Held for one copy only, so whoever waits soon gets it; yielding lets a preempted holder run. One
+ * that never comes back (its thread was torn away, or left the call by a longjmp) is waited for
+ * once. */
+bool
 thl_ring_lock(struct thl_ring *ring)
 {
-    while (!thl_ring_try_lock(ring))
+    int64_t since_ms = 0;
+    for (unsigned n = 1; !thl_ring_try_lock(ring); n++) {
+        /* relaxed: a hint */
+        if (atomic_load_explicit(&ring->stuck, memory_order_relaxed))
+            return false;
         sched_yield();
+        if (n % 64 != 0)
+            continue;
+        if (since_ms == 0)
+            since_ms = thl_clock_mono_ms();
+        else if (thl_clock_mono_ms() - since_ms > STUCK_MS)
+            atomic_store_explicit(&ring->stuck, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&ring->stuck, 0, memory_order_relaxed);
+    return true;
 }
 
 void

@@ -63,7 +63,8 @@ struct thl_ring {
     int64_t last_ns;         /* time of the last record taken: time never runs back in a ring */
 
     _Alignas(THL_CACHE_LINE) _Atomic uint32_t owner;
-    _Atomic uint32_t lock; /* shared ring only: 1 while held */
+    _Atomic uint32_t lock;  /* shared ring only: 1 while held */
+    _Atomic uint32_t stuck; /* it was held for very long */
 };
 
 _Static_assert(sizeof(struct thl_ring) <= THL_RING_BYTES_OFFSET, "header before the bytes");
@@ -82,7 +83,7 @@ void thl_ring_recover(struct thl_ring *ring);
 
 /* The lock of the shared ring. Async-signal-safe; `try_` refuses rather than waits. */
 bool thl_ring_try_lock(struct thl_ring *ring);
-void thl_ring_lock(struct thl_ring *ring);
+bool thl_ring_lock(struct thl_ring *ring); /* false: whoever has it is gone */
 void thl_ring_unlock(struct thl_ring *ring);
 
 /* Skips to the next lap or looks at head again; the slow half of thl_ring_reserve. */

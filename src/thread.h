@@ -10,4 +10,10 @@
 int thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
                       void *arg);
 
+/* How many there are now. */
+unsigned thl_thread_count(void);
+
+/* In a forked process, which has none. */
+void thl_thread_after_fork(void);
+
 #endif

@@ -14,6 +14,7 @@
 #include "compiler.h"
 #include "emit.h"
 #include "last_thread.h"
+#include "lock.h"
 #include "merge.h"
 #include "news.h"
 #include "notice.h"
@@ -43,8 +44,9 @@ static struct {
     _Atomic uint32_t forkers; /* that wait for it, or fork */
     bool round_is_ours;       /* by the thread that forks */
     _Atomic int64_t moved_ms; /* when the writer last let a fork in, or could have */
-    struct thl_merge merge;   /* the writer's */
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
+    struct thl_merge merge;   /* the writer's, as is the next */
+    bool main_left;
+} writer = {.lock = THL_LOCK_INITIALIZER, .round = PTHREAD_MUTEX_INITIALIZER};
 
 static int
 membarrier(int command)
@@ -183,9 +185,9 @@ has_records(void)
 }
 
 static bool
-has_main_left(void)
+has_one_left(void)
 {
-    return atomic_load_explicit(&thl_producer_main_has_left, memory_order_seq_cst); /* leave_ring */
+    return atomic_load_explicit(&thl_producer_one_has_left, memory_order_seq_cst); /* leave_ring */
 }
 
 static void
@@ -204,7 +206,7 @@ rest(uint32_t state, int nap_ms)
     /* seq_cst: pairs with thl_emit_wake, whose caller drew its ticket before it rang */
     atomic_store_explicit(&thl_emit_queues.bell, state, memory_order_seq_cst);
     if (state == THL_BELL_ASLEEP) {
-        if (!fence_producers() || has_records() || (nap_ms == 0 && has_main_left())) {
+        if (!fence_producers() || has_records() || (nap_ms == 0 && has_one_left())) {
             atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
             return;
         }
@@ -244,15 +246,13 @@ end(struct thl_dispatch *d)
 
 /* True when main has left. */
 static bool
-look_after_main(struct thl_dispatch *d)
+look_after_main(void)
 {
-    unsigned ours = 1;
-    if (THL_LIKELY(!has_main_left()))
-        return false;
-    for (size_t i = 0; i < d->targets.n; i++)
-        ours += thl_outbox_has_thread(d->outbox[i]);
-    thl_last_thread_look(ours);
-    return true;
+    if (atomic_exchange_explicit(&thl_producer_one_has_left, false, memory_order_seq_cst))
+        writer.main_left = thl_last_thread_look();
+    else if (THL_UNLIKELY(writer.main_left))
+        thl_last_thread_look();
+    return writer.main_left;
 }
 
 /* How long nothing came: first naps, then sleep. */
@@ -264,7 +264,7 @@ struct idleness {
 static void
 idle(struct thl_dispatch *d, struct idleness *i)
 {
-    bool main_left = look_after_main(d);
+    bool main_left = look_after_main();
     if (thl_clock_mono_ms() - i->since_ms < SLEEP_AFTER_MS || !has_membarrier() ||
         thl_news_is_waiting(d)) {
         rest(THL_BELL_NAPPING, i->nap_ms);
@@ -483,6 +483,6 @@ thl_writer_after_fork(bool in_child)
     writer.left_alone = false;
     writer.ended = true;
     pthread_mutex_init(&writer.round, NULL);
-    pthread_mutex_init(&writer.lock, NULL);
+    thl_lock_init(&writer.lock);
     init_progress();
 }

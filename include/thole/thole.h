@@ -30,7 +30,10 @@
  *                parent's queued records are written by the parent, once. Where one thread alone
  *                logs, fork() waits until they are, for up to 100 ms, so that daemon(3) loses
  *                none; with several, call thole_flush() before a fork whose parent _exits.
- *                _Fork() and clone() run no handlers, and wait for nothing.
+ *                _Fork() and clone() run no handlers, and wait for nothing: after them log, or
+ *                exec; thole_start() allocates, and malloc may be locked there. A process made in
+ *                a signal handler must not return into the log call that was interrupted. In
+ *                handlers of pthread_atfork() flush, start and stop return -EDEADLK.
  *   signals      After thole_start() the log macros (not the printf bridge), thole_log_fields(),
  *                thole_enabled(), thole_reopen() and thole_emergency() are async-signal-safe. With
  *                overflow=block a handler waits too, unless it interrupted a log call.

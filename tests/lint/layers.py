@@ -10,7 +10,7 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'buf clock compiler console errname escape number number_addr number_double '
+    ('base', 'buf clock compiler console errname escape lock number number_addr number_double '
              'thread zone'),
     ('values', 'config config_error config_limits config_log config_sinks config_text '
                'config_uri field level record view'),

@@ -3,16 +3,22 @@
  * Fork: what the parent waits for, and what the child process becomes.
  *
  * Before. Where one thread alone logs, the queue is emptied first, for up to 100 ms: daemon(3) ends
- * the parent with _exit(), and what it had queued would be lost without a word. Then our locks
- * are taken: those that a sink may hold up in a bounded time, the two others (`shown`, and the
- * names') are held for moments. A sink that is inside its I/O is waited for, 100 ms at most. An
- * outbox that cannot be had is `broken` in the child process: forgotten there with its descriptor,
- * and opened anew. The locks of call sites, schemes and notices are not taken, but made anew.
+ * the parent with _exit(), and what it had queued would be lost without a word. Then all our locks
+ * are taken, each within a bounded time. A sink that is inside its I/O is waited for, 100 ms at
+ * most, unless its state stands a fork (THOLE_SINK_FORK_SAFE) or it has been there for longer. Of a
+ * sink whose outbox or whose end of I/O cannot be had the state is forgotten in the child process,
+ * with its descriptor, and it is opened anew there. The locks of call sites, schemes and notices
+ * are not taken, but made anew.
+ *
+ * Our locks may be taken again by the thread that has them (lock.h): the daemon's own handlers of
+ * fork run while we hold them, and may log, make loggers and take snapshots; what would wait for
+ * the writer says -EDEADLK. A signal handler that forks may have interrupted a call of ours, so no
+ * wait here is without an end.
  *
  * In the child process there is one thread, no queue and nothing pending. It counts as not started:
  * direct mode, with the same configuration, handles and descriptors. _Fork and raw clone run no
  * handlers; the page that reads zero tells of them at the first call (wipe.h), and what was inside
- * its I/O at that moment is broken too. Nothing here allocates, frees or waits: malloc's and the
+ * its I/O at that moment is treated alike. Nothing here allocates, frees or waits: malloc's and the
  * time zone's locks may be held for ever in the child process.
  */
 #include <pthread.h>

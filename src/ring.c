@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -52,18 +52,27 @@ thl_ring_recover(struct thl_ring *ring)
     atomic_store_explicit(&ring->tail, at + thl_ring_need(size), memory_order_release);
 }
 
+static bool
+is_gone(uint32_t thread)
+{
+    const int saved = errno;
+    bool gone = syscall(SYS_tgkill, getpid(), thread, 0) < 0 && errno == ESRCH;
+    errno = saved;
+    return gone;
+}
+
 /* A thread that logged first in the last round of its destructors had no destructor of ours. */
 void
 thl_ring_reclaim(struct thl_ring *ring)
 {
     uint32_t owner = atomic_load_explicit(&ring->owner, memory_order_acquire); /* give_back */
-    if (owner <= THL_RING_RECLAIMED || tgkill(getpid(), (pid_t)owner, 0) == 0 || errno != ESRCH ||
+    if (owner <= THL_RING_RECLAIMED || !is_gone(owner) ||
         !atomic_compare_exchange_strong_explicit(&ring->owner, &owner, THL_RING_RECLAIMED,
                                                  memory_order_acquire, memory_order_relaxed))
         return;
-    if (atomic_load_explicit(&ring->busy, memory_order_acquire))
+    if (atomic_load_explicit(&ring->busy, memory_order_acquire)) /* set_busy */
         thl_ring_recover(ring);
-    atomic_store_explicit(&ring->busy, 0, memory_order_release);
+    atomic_store_explicit(&ring->busy, 0, memory_order_release); /* as the owner's own end */
     thl_ring_give_back(ring);
 }
 

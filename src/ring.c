@@ -55,10 +55,7 @@ thl_ring_recover(struct thl_ring *ring)
 static bool
 is_gone(uint32_t thread)
 {
-    const int saved = errno;
-    bool gone = syscall(SYS_tgkill, getpid(), thread, 0) < 0 && errno == ESRCH;
-    errno = saved;
-    return gone;
+    return syscall(SYS_tgkill, getpid(), thread, 0) < 0 && errno == ESRCH;
 }
 
 /* A thread that logged first in the last round of its destructors had no destructor of ours. */

@@ -17,7 +17,7 @@ static void *
 leave(void *arg)
 {
     (void)arg;
-    exit(0);
+    exit(0); /* NOLINT(concurrency-mt-unsafe): the daemon has no other thread */
 }
 
 /* The folder has a link for itself, one for its name, and one for each thread: to ask for their

@@ -17,10 +17,15 @@
 struct thl_logger_counts thl_logger_counts = {.limit = 1024, .n = 1};
 
 static struct {
-    char *text; /* malloc'ed once, never freed: NULL for the root */
+    char *text; /* in `heap`; NULL for the root */
     size_t size;
     _Atomic uint8_t threshold; /* written under the lock */
 } names[THL_LOGGER_MAX];
+
+/* Names for ever, one behind the other; what is not used takes no memory. Not malloc'ed: after a
+ * _Fork its lock may be held for ever. Written under the lock. */
+static char heap[THL_LOGGER_MAX * (THL_NAME_MAX + 1)];
+static size_t heap_used;
 
 static _Atomic uint16_t buckets[BUCKETS]; /* number; 0: empty. Written under the lock */
 
@@ -98,12 +103,9 @@ add_name_locked(const char *name, size_t n)
         return number;
     if (made > limit || made >= THL_LOGGER_MAX)
         return 0;
-    char *text = malloc(n + 1);
-    if (!text)
-        return 0;
-    memcpy(text, name, n);
-    text[n] = '\0';
-    names[made].text = text;
+    names[made].text = memcpy(heap + heap_used, name, n);
+    names[made].text[n] = '\0';
+    heap_used += n + 1;
     names[made].size = n;
     if (state.known)
         set_gate(made);

@@ -44,7 +44,7 @@ struct thole_sink_uri {
 };
 
 #define THOLE_SINK_MAY_BLOCK 1u /* write, reopen or close may wait: the sink gets a thread */
-#define THOLE_SINK_LINES 2u     /* a stream of lines: each record ends with LF */
+#define THOLE_SINK_LINES 2u     /* a stream of lines: each record ends with LF, else with none */
 
 /* After a fork the child process goes on with its copy of the state, even if another thread was
  * inside a call at that moment: whatever a call leaves half done is seen by the next one, without

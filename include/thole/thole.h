@@ -39,6 +39,7 @@
  *                overflow=block a handler waits too, unless it interrupted a log call.
  *   exit, _exit  exit() and quick_exit() drain for at most a second; _exit() and abort() do not
  *                drain.
+ *   stack        thole_child(), thole_bind() and the printf bridge take up to 32 KiB of it.
  *   dlclose      A plug-in may be unloaded while its records are queued (C++ plug-ins need
  *                -fno-gnu-unique to be unloaded at all).
  *   thread exit  A thread's queue returns to the pool; log calls in late destructors still work.

@@ -7,6 +7,7 @@
 #include "console.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
+#include "lock.h"
 #include "news.h"
 #include "notice.h"
 #include "outbox.h"
@@ -139,11 +140,7 @@ report_children(void)
 void
 thl_life_init_changed(void)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&thl_life.changed, &attr);
-    pthread_condattr_destroy(&attr);
+    thl_lock_init_cond(&thl_life.changed);
 }
 
 /* What nobody will write any more, and no target has counted. */

@@ -8,6 +8,7 @@
 #define THL_LOCK_H
 
 #include <pthread.h>
+#include <time.h>
 
 #ifdef PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP
 #define THL_LOCK_INITIALIZER PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP
@@ -23,6 +24,17 @@ thl_lock_init(pthread_mutex_t *lock)
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(lock, &attr);
     pthread_mutexattr_destroy(&attr);
+}
+
+/* Its deadlines are of CLOCK_MONOTONIC. */
+static inline void
+thl_lock_init_cond(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
 }
 
 #endif

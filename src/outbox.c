@@ -37,13 +37,9 @@ fini_batch(struct thl_batch *b, size_t capacity, size_t max_records)
 void
 thl_outbox_init_sync(struct thl_outbox *o)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     thl_lock_init(&o->lock);
-    pthread_cond_init(&o->work, &attr);
-    pthread_cond_init(&o->done, &attr);
-    pthread_condattr_destroy(&attr);
+    thl_lock_init_cond(&o->work);
+    thl_lock_init_cond(&o->done);
 }
 
 struct thl_outbox *

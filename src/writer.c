@@ -297,16 +297,6 @@ run(void *arg)
 
 /* ---- life ---- */
 
-static void
-init_progress(void)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer.progress, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 bool
 thl_writer_is_left_alone(void)
 {
@@ -328,7 +318,7 @@ thl_writer_start(struct thl_dispatch *dispatch)
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
     pthread_mutex_lock(&writer.lock); /* a flush from before the last stop may be on its way */
     if (!writer.has_progress)
-        init_progress();
+        thl_lock_init_cond(&writer.progress);
     writer.has_progress = true;
     writer.ended = writer.left_alone = false;
     writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
@@ -484,5 +474,5 @@ thl_writer_after_fork(bool in_child)
     writer.ended = true;
     pthread_mutex_init(&writer.round, NULL);
     thl_lock_init(&writer.lock);
-    init_progress();
+    thl_lock_init_cond(&writer.progress);
 }

@@ -12,7 +12,6 @@
 
 #include "close_from.h"
 #include "receivers.h"
-#include "sampler.h"
 
 enum {
     THREADS = 3,

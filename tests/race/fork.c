@@ -11,7 +11,6 @@
  * locked after a _Fork, which it does not know: there, all stay in direct mode.
  */
 #include "check.h"
-#include "sampler.h"
 
 #include <fcntl.h>
 #include <malloc.h>

@@ -23,7 +23,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <thole/sink.h>
 #include <unistd.h>
 
@@ -261,6 +264,24 @@ numbered_settle(const struct numbered *const *workers, size_t n)
     CHECK(called - written == st.dropped + k->dropped - unseen);
     CHECK(unseen > 0 || seen.announced == st.dropped + k->dropped);
     return st;
+}
+
+/* Limits hold for the life of a process, so each part of a program has one of its own. */
+static inline void
+numbered_apart(const char *limits, int (*part)(const void *), const void *arg)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* one that fails leaves nobody behind */
+        exit(part(arg));
+    }
+    CHECK(waitpid(pid, &status, 0) == pid);
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "%s: ended by signal %d\n", limits, WTERMSIG(status));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 #endif

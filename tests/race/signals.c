@@ -222,30 +222,29 @@ storm(uint64_t wanted, const char *limits, bool many_lives)
     return 0;
 }
 
-/* Limits hold for the life of a process, so each storm has one of its own. */
-static void
-storm_apart(uint64_t wanted, const char *limits, bool many_lives)
+struct storm {
+    uint64_t wanted;
+    const char *limits;
+    bool many_lives;
+};
+
+static int
+run_storm(const void *arg)
 {
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* one that fails leaves nobody behind */
-        exit(storm(wanted, limits, many_lives));
-    }
-    CHECK(waitpid(pid, &status, 0) == pid);
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "%s: ended by signal %d\n", limits, WTERMSIG(status));
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    const struct storm *s = arg;
+    return storm(s->wanted, s->limits, s->many_lives);
 }
 
 int
 main(int argc, char **argv)
 {
     uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : RECORDS;
-    storm_apart(wanted, "queue=1M", false);
-    storm_apart(wanted, "queue=1M,queues=2", false);
-    storm_apart(wanted / 2, "queue=2M", true);
+    const struct storm storms[] = {
+        {wanted, "queue=1M", false},
+        {wanted, "queue=1M,queues=2", false},
+        {wanted / 2, "queue=2M", true},
+    };
+    for (size_t i = 0; i < sizeof(storms) / sizeof(*storms); i++)
+        numbered_apart(storms[i].limits, run_storm, &storms[i]);
     return 0;
 }

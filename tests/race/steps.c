@@ -244,22 +244,17 @@ walk(int rounds, const char *limits, bool beside)
     return 0;
 }
 
-/* Limits hold for the life of a process, so each walk has one of its own. */
-static void
-walk_apart(int rounds, const char *limits, bool beside)
+struct walk {
+    int rounds;
+    const char *limits;
+    bool beside;
+};
+
+static int
+run_walk(const void *arg)
 {
-    int status;
-    fflush(NULL);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* one that fails leaves nobody behind */
-        exit(walk(rounds, limits, beside));
-    }
-    CHECK(waitpid(pid, &status, 0) == pid);
-    if (WIFSIGNALED(status))
-        fprintf(stderr, "%s: ended by signal %d\n", limits, WTERMSIG(status));
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    const struct walk *w = arg;
+    return walk(w->rounds, w->limits, w->beside);
 }
 
 int
@@ -270,8 +265,12 @@ main(int argc, char **argv)
         printf("skipped: no trap flag here\n");
         return SKIPPED;
     }
-    walk_apart(rounds, "queue=1M", false);
-    walk_apart(rounds, "queue=16K,record=512", false); /* laps, and full */
-    walk_apart(rounds, "queue=1M,queues=2", true);     /* in the shared queue */
+    const struct walk walks[] = {
+        {rounds, "queue=1M", false},
+        {rounds, "queue=16K,record=512", false}, /* laps, and full */
+        {rounds, "queue=1M,queues=2", true},     /* in the shared queue */
+    };
+    for (size_t i = 0; i < sizeof(walks) / sizeof(*walks); i++)
+        numbered_apart(walks[i].limits, run_walk, &walks[i]);
     return 0;
 }

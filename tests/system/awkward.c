@@ -2,6 +2,7 @@
 /* Sinks that do what they should not, and daemons that call at odd moments: the ledger and the time
  * are kept all the same. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "gated_sink.h"
@@ -20,24 +21,6 @@ start_with(const char *sinks)
     const struct thole_options opt = {.size = sizeof(opt), .sinks = sinks, .flags = THOLE_NO_ENV};
 
     cr_assert_eq(thole_start(&opt), 0);
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- wrong answers ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Child loggers: whose context a record bears, and what is left when a child has ended. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 
@@ -15,15 +16,6 @@ start_with(const char *limits)
     const struct thole_options opt = {.size = sizeof(opt), .sinks = "memory:", .limits = limits};
 
     cr_assert_eq(thole_start(&opt), 0);
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 /* What follows "time" in the last line, and forgets the lines. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Signals that end a process by default: nothing that thole does raises one for the daemon. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -17,15 +18,6 @@
 enum { SKIPPED = -77, LONG = 1000, SPACE = 64 * 1024 };
 
 static const thole_logger root = {0};
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
-}
 
 /* In direct mode the environment says where to; a queue as small as may be fills soon. */
 static bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The daemon's descriptors are its own: none is written to, closed, or taken away. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "close_from.h"
@@ -8,7 +9,6 @@
 #include "receivers.h"
 #include "sampler.h"
 
-#include <dirent.h>
 #include <sys/ioctl.h>
 #include <thole/test.h>
 #include <thole/thole.h>
@@ -207,15 +207,6 @@ log_and_await(struct receivers *r, int round)
             fprintf(stderr, "round %d: %s has not \"%s\" once\n", round, who, mark);
     }
     return who == NULL;
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 static int

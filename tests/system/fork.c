@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fork: the child process logs by itself, with its own pid, and each record is written once. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -35,15 +36,6 @@ file_sink(const char *keys)
 
     snprintf(sink, sizeof(sink), "file:%s/a.log%s", folder, keys);
     return sink;
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 static size_t

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* thole_reopen() in a SIGHUP handler: files are opened anew at once, and no record is lost. */
 #include "test.h"
+#include "observe.h"
+#include "signal_kit.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -26,23 +28,6 @@ start_with(const char *sinks)
 
     cr_assert_eq(thole_start(&opt), 0);
     cr_assert_eq(thole_flush(PATIENCE_MS), 0);
-}
-
-static void
-handle(int number, void (*handler)(int), int flags)
-{
-    const struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-
-    cr_assert_eq(sigaction(number, &action, NULL), 0);
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static size_t

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Never lie about loss: what was called is written, waits, or is counted with its cause. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -20,15 +21,6 @@ start_with(const char *sinks, const char *limits)
     const struct thole_options opt = {.size = sizeof(opt), .sinks = sinks, .limits = limits};
 
     cr_assert_eq(thole_start(&opt), 0);
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 /* Both identities, in this snapshot. */

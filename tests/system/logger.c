@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Named loggers: names, the bound on their number, levels. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 
@@ -15,15 +16,6 @@ start_with(const char *limits, const char *log)
         .size = sizeof(opt), .sinks = "memory:", .limits = limits, .log = log};
 
     cr_assert_eq(thole_start(&opt), 0);
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 /* Logs a line through `lg` and compares the name that it bears. */

@@ -2,6 +2,7 @@
 /* A syslog receiver that has stopped: nothing waits for it, and what it missed is counted and said.
  */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -24,15 +25,6 @@ now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
 }
 
 /* Reads datagrams and appends them as lines to the file "received", until it is killed. */

@@ -2,6 +2,8 @@
 /* Signals: thole's threads take none, handlers may log, and the daemon's own handling is its own.
  */
 #include "test.h"
+#include "observe.h"
+#include "signal_kit.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -26,23 +28,6 @@ start_with(const char *sinks)
 
     cr_assert_eq(thole_start(&opt), 0);
     cr_assert_eq(thole_flush(PATIENCE_MS), 0);
-}
-
-static void
-handle(int number, void (*handler)(int), int flags)
-{
-    const struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-
-    cr_assert_eq(sigaction(number, &action, NULL), 0);
-}
-
-static int64_t
-now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- thole's threads ---- */

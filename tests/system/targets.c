@@ -2,6 +2,7 @@
 /* Targets and routes: descriptors are as many as distinct targets, whatever else there is many of.
  */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -26,28 +27,6 @@ start_with(const char *sinks, const char *limits)
     const struct thole_options opt = {.size = sizeof(opt), .sinks = sinks, .limits = limits};
 
     cr_assert_eq(thole_start(&opt), 0);
-}
-
-static struct thole_stats
-take_stats(void)
-{
-    struct thole_stats stats = {.size = sizeof(stats)};
-
-    thole_stats(&stats);
-    return stats;
-}
-
-static int
-count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-
-    cr_assert_not_null(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
 }
 
 /* The descriptors of this process that are open on `path`. */
@@ -323,14 +302,14 @@ THL_TEST(targets, hundred_thousand_children_over_three_sinks_add_no_descriptor)
 
     folder_make();
     int datagrams = bind_udp(udp, sizeof(udp)), syslog = bind_unix(folder_path("log"));
-    int at_first = count_descriptors();
+    int at_first = count_entries("/proc/self/fd");
     snprintf(sinks, sizeof(sinks), "file:%s/a.log %s syslog:%s/log", folder, udp, folder);
     start_with(sinks, "children=100000");
     thole_info(root, "hello");
     cr_assert_eq(thole_flush(5000), 0);
     cr_expect_gt(recv(datagrams, line, sizeof(line), MSG_DONTWAIT), 0, "udp:");
     cr_expect_gt(recv(syslog, line, sizeof(line), MSG_DONTWAIT), 0, "syslog:");
-    int before = count_descriptors();
+    int before = count_entries("/proc/self/fd");
     cr_expect_leq(before - at_first, 6, "%d descriptors are thole's", before - at_first);
 
     for (int i = 0; i < CHILDREN; i++) {
@@ -343,11 +322,11 @@ THL_TEST(targets, hundred_thousand_children_over_three_sinks_add_no_descriptor)
         cr_expect_gt(recv(syslog, line, sizeof(line), MSG_DONTWAIT), 0, "syslog: %d", i);
     }
     cr_expect_eq(thole_test_live_children(), (uint64_t)CHILDREN);
-    cr_expect_eq(count_descriptors(), before);
+    cr_expect_eq(count_entries("/proc/self/fd"), before);
     cr_expect_eq(count_in_file("a.log", "\n"), 1u + CHILDREN / 1000);
     for (int i = 0; i < CHILDREN; i++)
         thole_unref(&child[i]);
-    cr_expect_eq(count_descriptors(), before);
+    cr_expect_eq(count_entries("/proc/self/fd"), before);
     cr_expect_eq(thole_stop(5000), 0);
     close(datagrams);
     close(syslog);

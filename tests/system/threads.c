@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* thole's threads: they wake up for one record, sleep without one, and may be refused or lost. */
 #include "test.h"
+#include "observe.h"
 
 #include "captured.h"
 #include "folder.h"
@@ -36,22 +37,6 @@ pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*body)(void
     if (refuse_at > 0 && --refuse_at == 0)
         return EAGAIN;
     return real(thread, attr, body, arg);
-}
-
-/* Of /proc/self/fd, with the descriptor that reads it. */
-static int
-count_entries(const char *folder_name)
-{
-    DIR *dir = opendir(folder_name);
-    struct dirent *entry;
-    int n = 0;
-
-    if (!dir)
-        return -1;
-    while ((entry = readdir(dir)) != NULL)
-        n += entry->d_name[0] != '.';
-    closedir(dir);
-    return n;
 }
 
 /* Whether a folder of /proc comes to `n` entries: a thread's entry goes a moment after its join,

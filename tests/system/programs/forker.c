@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Becomes a daemon, and runs other programs in every way there is, while it logs. */
+#include "observe.h"
 #include "program.h"
 
-#include <dirent.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -184,29 +184,17 @@ run_programs_beside_threads(void)
 
 /* ---- descriptors ---- */
 
-static int
-count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-    CHECK(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 /* The lists that a program sees which was run in each way, one after the other. */
 static int
 list_descriptors_of_programs(void)
 {
     static const char *const args[] = {"ls", "/proc/self/fd", NULL};
-    int before = count_descriptors();
+    int before = count_entries("/proc/self/fd");
     run_by_posix_spawn(args);
     start_with(given_sinks, NULL);
     keep(0, 1);
     CHECK(thole_flush(20000) == 0);
-    CHECK(count_descriptors() >= before + 4); /* file, udp, syslog, and the arena */
+    CHECK(count_entries("/proc/self/fd") >= before + 4); /* file, udp, syslog, and the arena */
     for (size_t i = 0; i < WAYS; i++) {
         dprintf(STDOUT_FILENO, "==\n");
         ways[i](args);

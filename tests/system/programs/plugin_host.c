@@ -6,9 +6,9 @@
  *     plugin_host PLUGIN rounds N       loaded and unloaded N times: nothing grows
  *     plugin_host PLUGIN amid N         the same while three other threads log
  */
+#include "observe.h"
 #include "seen.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <link.h>
 #include <sched.h>
@@ -203,18 +203,6 @@ count_sites(void)
     return strtol(at + strlen("sites "), NULL, 10);
 }
 
-static int
-count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-    CHECK(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 static long
 resident_bytes(void)
 {
@@ -234,7 +222,7 @@ static struct sizes
 take_sizes(void)
 {
     CHECK(thole_flush(20000) == 0);
-    return (struct sizes){count_sites(), resident_bytes(), count_descriptors()};
+    return (struct sizes){count_sites(), resident_bytes(), count_entries("/proc/self/fd")};
 }
 
 /* A sanitizer keeps memory of its own for what is gone. */

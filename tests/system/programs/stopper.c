@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Stops thole while threads log, and while a sink never comes back from its write. */
+#include "observe.h"
 #include "program.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <semaphore.h>
 #include <sys/syscall.h>
@@ -138,31 +138,20 @@ stop_with_a_hanging_file(void)
     return stop_in_time(false);
 }
 
-static size_t
-count_tasks(void)
-{
-    DIR *dir = opendir("/proc/self/task");
-    size_t n = 0;
-    CHECK(dir);
-    while (readdir(dir))
-        n++;
-    closedir(dir);
-    return n;
-}
-
 /* When its sink comes back after all, the writer counts what it had left queued, and ends; a start
  * is then as good as the first. */
 static int
 stop_with_a_writer_that_comes_back(void)
 {
-    size_t tasks = count_tasks(); /* not exact under TSan, which has a thread of its own */
+    /* not exact under TSan, which has a thread of its own */
+    int tasks = count_entries("/proc/self/task");
     comes_back = true;
     start_with_a_hanging_sink(0);
     log_into_the_hang();
     CHECK(thole_stop(200) == -ETIMEDOUT);
     CHECK(thole_start(NULL) == -EBUSY);
     sem_post(&may_return);
-    while (count_tasks() > tasks)
+    while (count_entries("/proc/self/task") > tasks)
         sched_yield();
     struct thole_stats s = sampler_look();
     CHECK(s.queued == 0 && s.called >= BEFORE + BEHIND);

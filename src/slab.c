@@ -211,12 +211,6 @@ thl_slab_find(thole_logger lg)
 }
 
 bool
-thl_slab_is_live(thole_logger lg)
-{
-    return thl_slab_find(lg) != NULL;
-}
-
-bool
 thl_slab_ref(thole_logger lg)
 {
     struct thl_slot *slot = thl_slab_find(lg);

@@ -116,9 +116,6 @@ struct thl_slab_birth {
  * past the limit, -ENOMEM without memory. Somebody's garbage may end it before this returns. */
 int thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth);
 
-/* Whether lg is a live child now. */
-bool thl_slab_is_live(thole_logger lg);
-
 /* False when lg is not a live child (it is stale). */
 bool thl_slab_ref(thole_logger lg);
 bool thl_slab_unref(thole_logger lg);

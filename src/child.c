@@ -236,10 +236,11 @@ refuse(thole_logger *out, unsigned logger, uint32_t site, bool late)
 /* A child of a child inherits the level that was set on its parent: debug one connection, all of
  * it. */
 static void
-make(thole_logger *out, unsigned logger, uint32_t level, uint32_t site, bool late,
+make(thole_logger *out, thole_logger parent, uint32_t level, uint32_t site, bool late,
      const struct builder *b)
 {
-    const struct thl_slab_birth birth = {logger, site, level, b->bytes, (uint32_t)b->size};
+    unsigned logger = thl_logger_known(thl_slab_logger_of(parent));
+    const struct thl_slab_birth birth = {logger, site, level, parent, b->bytes, (uint32_t)b->size};
     thole_logger child;
     if (thl_slab_create(&child, &birth) < 0) {
         refuse(out, logger, site, late);
@@ -254,9 +255,8 @@ make_of(thole_logger *out, thole_logger parent, uint32_t site, bool late,
         const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
 {
     struct builder b;
-    struct thl_slab_ref ref;
+    struct thl_slab_ref ref = {0};
     uint32_t level = THL_SLAB_NO_LEVEL;
-    unsigned logger = thl_logger_known(thl_slab_logger_of(parent));
     builder_init(&b);
     if (!thl_slab_is_named(parent)) {
         if (builder_open(&b, &ref, parent))
@@ -264,8 +264,10 @@ make_of(thole_logger *out, thole_logger parent, uint32_t site, bool late,
         else
             thl_child_count_stale();
     }
+    if (!ref.slot)
+        parent = thl_slab_named(thl_logger_known(thl_slab_logger_of(parent)));
     builder_put_all(&b, keys, values, n);
-    make(out, logger, level, site, late, &b);
+    make(out, parent, level, site, late, &b);
 }
 
 void

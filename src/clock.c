@@ -36,6 +36,14 @@ thl_clock_mono_ms(void)
     return mono_ns() / 1000000;
 }
 
+int64_t
+thl_clock_coarse_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static struct timespec
 deadline_on(clockid_t clock, int64_t timeout_ms)
 {

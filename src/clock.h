@@ -33,6 +33,9 @@ int64_t thl_clock_unix_ns(void);
 /* Milliseconds of CLOCK_MONOTONIC: for deadlines and intervals. */
 int64_t thl_clock_mono_ms(void);
 
+/* The same, some milliseconds late, and cheap. */
+int64_t thl_clock_coarse_ms(void);
+
 /* now + timeout_ms on CLOCK_MONOTONIC; a negative timeout is about 30 years away. */
 struct timespec thl_clock_deadline(int64_t timeout_ms);
 

@@ -46,7 +46,13 @@ const char *thl_config_suggest(const char *s, size_t size, const char *const *wo
 
 /* ---- levels: THOLE_LOG ---- */
 
-enum thl_rule_source { THL_RULE_BUILTIN, THL_RULE_OPTIONS, THL_RULE_ENV, THL_RULE_RUNTIME };
+enum thl_rule_source {
+    THL_RULE_BUILTIN,
+    THL_RULE_OPTIONS,
+    THL_RULE_ENV,
+    THL_RULE_RUNTIME,
+    THL_RULE_OPERATOR
+};
 
 struct thl_rule {
     char name[THL_NAME_MAX + 1]; /* "" covers everything */

@@ -15,6 +15,7 @@
 #include "errname.h"
 #include "logger.h"
 #include "site.h"
+#include "slab.h"
 #include "zone.h"
 
 #define NOTICE_BYTES 4096
@@ -27,6 +28,7 @@
 #define WAIT_SLICE_MS 20 /* how soon a wait for room sees that the end has come */
 
 _Atomic uint64_t thl_dispatch_notices_made;
+static _Atomic uint64_t logger_records[THL_LOGGER_MAX]; /* written by whoever dispatches */
 _Atomic bool thl_dispatch_reopen;
 
 /* ---- life ---- */
@@ -322,11 +324,34 @@ begin_view(struct thl_dispatch *d, const struct thl_record *record, size_t size,
         d->rendered[i] = NOT_RENDERED;
 }
 
+/* Counters with one writer at a time (relaxed: read by whoever wants to know). */
+static void
+count_one(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static void
+note_record(const struct thl_record *record)
+{
+    count_one(&thl_site_counts(record->site)->records);
+    count_one(&logger_records[thl_record_logger(record)]);
+    thl_slab_note_use((thole_logger){record->handle});
+}
+
+uint64_t
+thl_dispatch_records(unsigned logger)
+{
+    return atomic_load_explicit(&logger_records[logger % THL_LOGGER_MAX], memory_order_relaxed);
+}
+
 void
 thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, size_t size,
                     int64_t *last_ns)
 {
     begin_view(d, record, size, last_ns);
+    note_record(record);
     for (size_t i = 0; i < d->targets.n; i++) {
         const struct thl_route *route = thl_target_route(
             &d->targets.target[i], d->view.level, d->view.logger, d->view.logger_size, false);
@@ -378,6 +403,8 @@ thl_dispatch_reopen_all(struct thl_dispatch *d)
 void
 thl_dispatch_after_fork(struct thl_dispatch *d)
 {
+    for (size_t i = 0; i < THL_LOGGER_MAX; i++)
+        atomic_store_explicit(&logger_records[i], 0, memory_order_relaxed); /* alone here */
     retired = NULL; /* their threads are not here, and their locks may be held */
     if (!d)
         return;

@@ -71,6 +71,9 @@ void thl_dispatch_fini(struct thl_dispatch *d);
 void thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, size_t size,
                          int64_t *last_ns);
 
+/* How many records of a named logger, and of the children that hang from it, were routed. */
+uint64_t thl_dispatch_records(unsigned logger);
+
 /* Ends a handful of records: lets all outboxes go, writes for targets without a thread. */
 void thl_dispatch_release(struct thl_dispatch *d);
 

@@ -17,6 +17,7 @@
 #include "logger.h"
 #include "news.h"
 #include "notice.h"
+#include "observe.h"
 #include "producer.h"
 #include "settings.h"
 #include "site.h"
@@ -249,21 +250,24 @@ const struct thl_emit_direct thl_emit_direct = {direct_begin, direct_end, direct
 static int
 start_threads_locked(void)
 {
+    const struct thl_arena_size size = {limits.queues, THL_TARGETS, limits.loggers + 1,
+                                        limits.sites + 1, limits.queue};
     int rc = 0;
     pthread_mutex_lock(&thl_life.shown);
     if (!thl_life.arena.header)
-        rc = thl_arena_open(&thl_life.arena, settings.short_name, limits.queues, limits.queue);
+        rc = thl_arena_open(&thl_life.arena, settings.short_name, &size);
     pthread_mutex_unlock(&thl_life.shown);
     if (rc < 0)
         return rc;
     /* in a process's first start; a late call of before the last stop may read them otherwise */
-    if (!thl_emit_queues.arena || thl_emit_queues.nrings != thl_life.arena.header->nrings) {
+    if (!thl_emit_queues.arena || thl_emit_queues.nrings != thl_life.arena.nrings) {
         thl_emit_queues.arena = &thl_life.arena;
-        thl_emit_queues.nrings = thl_life.arena.header->nrings;
+        thl_emit_queues.nrings = thl_life.arena.nrings;
     }
     for (size_t i = 0; rc == 0 && i < thl_life.dispatch->targets.n;
          i++) /* the writer finds them running */
         rc = thl_outbox_start(thl_life.dispatch->outbox[i]);
+    thl_observe_begin(&thl_life.arena);
     return rc < 0 ? rc : thl_writer_start(thl_life.dispatch);
 }
 
@@ -278,6 +282,7 @@ open_gate_locked(void)
     atomic_store_explicit(&run->mapped, thl_life.epoch,
                           memory_order_release); /* pairs with leave_ring */
     atomic_store_explicit(&run->epoch, thl_life.epoch, memory_order_release); /* pairs with emit */
+    thl_arena_set_state(&thl_life.arena, THL_ARENA_RUNNING);
     thl_life_set_state(THL_LIFE_RUNNING); /* last: whoever sees it finds the gate open */
 }
 

@@ -34,6 +34,7 @@
 #include "logger.h"
 #include "news.h"
 #include "notice.h"
+#include "observe.h"
 #include "outbox.h"
 #include "producer.h"
 #include "scheme.h"
@@ -178,6 +179,7 @@ become_child(void)
     thl_producer_after_fork();
     keep_configuration();
     thl_news_after_fork();
+    thl_observe_after_fork();
     thl_arena_forget(&thl_life.arena);
     clear_ledger();
     thl_life.epoch++;

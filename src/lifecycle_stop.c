@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "census.h"
 #include "compiler.h"
 #include "console.h"
 #include "lifecycle.h"
@@ -12,7 +13,6 @@
 #include "notice.h"
 #include "outbox.h"
 #include "report.h"
-#include "slab.h"
 #include "writer.h"
 
 #define EXIT_MS 1000
@@ -127,14 +127,15 @@ thl_lifecycle_flush(int timeout_ms)
     return rc;
 }
 
-/* "report leaks": children alive at the end, named by the call sites that made them. */
+/* "report leaks": children alive at the end, by the call sites that made them. */
 static void
 report_children(void)
 {
-    char holders[400];
-    uint32_t live = thl_notice_holders(holders, sizeof(holders), true);
-    if (live > 0)
-        thl_notice_children_left(live, holders);
+    struct thl_census c;
+    if (thl_census_take(&c, true) < 0)
+        return; /* without memory there is no census; the ledger has their number */
+    thl_notice_children_left(&c);
+    thl_census_free(&c);
 }
 
 void
@@ -195,6 +196,7 @@ stop(int timeout_ms)
         pthread_mutex_unlock(&thl_life.lock);
         rc = stop_running(&soft, &deadline);
         thl_life_lock();
+        thl_arena_set_state(&thl_life.arena, THL_ARENA_STOPPED);
         thl_life.stopped = rc;
         thl_life_set_state(THL_LIFE_STOPPED);
         pthread_cond_broadcast(&thl_life.changed);

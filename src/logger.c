@@ -335,6 +335,25 @@ thl_logger_set_level(unsigned number, enum thole_level level)
     return rc;
 }
 
+int
+thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms)
+{
+    (void)rules;
+    (void)until_ms;
+    return -ENOTSUP;
+}
+int64_t
+thl_logger_next_expiry(void)
+{
+    return INT64_MAX;
+}
+bool
+thl_logger_expire(int64_t now_ms)
+{
+    (void)now_ms;
+    return false;
+}
+
 bool
 thl_logger_before_fork(void)
 {

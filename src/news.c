@@ -173,6 +173,13 @@ thl_news_say(struct thl_dispatch *d, bool last)
     return said;
 }
 
+void
+thl_news_tell(struct thl_dispatch *d, const struct thl_notice *notice)
+{
+    say(&(struct saying){d, NULL}, notice);
+    thl_dispatch_release(d);
+}
+
 bool
 thl_news_is_waiting(struct thl_dispatch *d)
 {

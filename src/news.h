@@ -16,6 +16,9 @@
  * said something. */
 bool thl_news_say(struct thl_dispatch *d, bool last);
 
+/* Says something else at once. */
+void thl_news_tell(struct thl_dispatch *d, const struct thl_notice *notice);
+
 /* Whether there will be something to say soon, or a target without a thread waits for another try.
  */
 bool thl_news_is_waiting(struct thl_dispatch *d);

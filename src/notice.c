@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "census.h"
 #include "clock.h"
 #include "emit.h"
 #include "logger.h"
@@ -15,7 +16,8 @@
 
 #define INTERVAL_MS 60000
 #define CONFIG_ERRORS 32
-#define HOLDERS 256 /* call sites counted for the list of holders */
+#define HOLDERS 256  /* call sites counted for the list of holders */
+#define LEFT_SITES 8 /* call sites named at the end */
 
 enum { CHILD = 1, LOGGER = 2, CONFIG = 4, LEFT = 8 };
 
@@ -37,10 +39,13 @@ static struct {
     char text[CONFIG_ERRORS][400];
 } config = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* Children left at the end; written by whoever stops, read by the drain that follows. */
+/* Children left at the end, the sites that hold most first; written by whoever stops, read by the
+ * drain that follows. */
 static struct {
     _Atomic uint64_t live;
     char holders[400];
+    uint32_t nrows;
+    struct thl_arena_site row[LEFT_SITES];
 } left;
 
 /* The drain's own. */
@@ -101,12 +106,44 @@ thl_notice_config_error(const char *text)
     note(CONFIG);
 }
 
-void
-thl_notice_children_left(uint64_t live, const char *holders)
+/* The site that holds most of those not taken yet, or the census's end. */
+static uint32_t
+find_most(const struct thl_census *c, const uint32_t *taken, uint32_t n)
 {
-    snprintf(left.holders, sizeof(left.holders), "%s", holders);
+    uint32_t best = c->nsites;
+    for (uint32_t i = 0; i < c->nsites; i++) {
+        bool is_taken = c->tally[i].live == 0;
+        for (uint32_t k = 0; k < n; k++)
+            is_taken |= taken[k] == i;
+        if (!is_taken && (best == c->nsites || c->tally[i].live > c->tally[best].live))
+            best = i;
+    }
+    return best;
+}
+
+void
+thl_notice_children_left(const struct thl_census *c)
+{
+    uint32_t taken[LEFT_SITES], site;
+    uint64_t live = 0;
+    size_t used = 0;
+    for (uint32_t i = 0; i < c->nsites; i++)
+        live += c->tally[i].live;
+    left.holders[0] = '\0';
+    for (left.nrows = 0; left.nrows < LEFT_SITES; left.nrows++) {
+        struct thl_arena_site *row = &left.row[left.nrows];
+        site = find_most(c, taken, left.nrows);
+        if (site == c->nsites)
+            break;
+        taken[left.nrows] = site;
+        thl_census_row(c, site, row);
+        if (left.nrows < 3)
+            used += (size_t)snprintf(left.holders + used, sizeof(left.holders) - used, "%s%s %u",
+                                     used ? ", " : "", row->src, row->live);
+    }
     atomic_store_explicit(&left.live, live, memory_order_release); /* pairs with say_left */
-    note(LEFT);
+    if (live > 0)
+        note(LEFT);
 }
 
 void
@@ -139,8 +176,6 @@ thl_notice_src(char *out, size_t size, uint32_t site)
 
 struct holders {
     uint32_t site[HOLDERS], count[HOLDERS];
-    uint32_t all;
-    bool own; /* count those alone that this process made */
 };
 
 static void
@@ -149,9 +184,6 @@ count_holder(void *arg, thole_logger child, struct thl_slot *slot)
     struct holders *h = arg;
     uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
     (void)child;
-    if (h->own && !thl_slab_is_own(slot))
-        return;
-    h->all++;
     for (uint32_t i = 0; i < HOLDERS; i++) {
         uint32_t at = (site + i) % HOLDERS;
         if (h->count[at] != 0 && h->site[at] != site)
@@ -185,13 +217,13 @@ put_holders(struct holders *h, char *out, size_t size)
     }
 }
 
-uint32_t
-thl_notice_holders(char *out, size_t size, bool own)
+/* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5". */
+static void
+find_holders(char *out, size_t size)
 {
-    struct holders h = {.own = own};
+    struct holders h = {0};
     thl_slab_each(count_holder, &h);
     put_holders(&h, out, size);
-    return h.all;
 }
 
 /* ---- the drain ---- */
@@ -216,7 +248,7 @@ say_child(thl_notice_fn fn, void *arg)
         return;
     thl_notice_src(src, sizeof(src),
                    atomic_exchange_explicit(&child_site, 0, memory_order_relaxed));
-    thl_notice_holders(holders, sizeof(holders), false);
+    find_holders(holders, sizeof(holders));
     thole_field fields[] = {
         thl_notice_uint("limit",
                         atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),
@@ -273,6 +305,26 @@ say_config(thl_notice_fn fn, void *arg)
     }
 }
 
+static thole_field
+duration(const char *key, uint32_t s)
+{
+    return (thole_field){key, THOLE_FIELD_DURATION, 0, {.i = (int64_t)s * 1000000000}};
+}
+
+static void
+say_left_by(thl_notice_fn fn, void *arg, const struct thl_arena_site *row)
+{
+    thole_field fields[6] = {
+        thl_notice_text("src", row->src),       thl_notice_uint("live", row->live),
+        thl_notice_uint("peak", row->peak),     duration("oldest", row->oldest_s),
+        thl_notice_text("sample", row->sample),
+    };
+    size_t n = 5;
+    if (row->last_logged_s != THL_ARENA_NEVER)
+        fields[n++] = duration("last_logged", row->last_logged_s);
+    fn(arg, &(struct thl_notice){THOLE_WARN, "children left by site", fields, n, false});
+}
+
 static void
 say_left(thl_notice_fn fn, void *arg)
 {
@@ -281,6 +333,8 @@ say_left(thl_notice_fn fn, void *arg)
         thl_notice_text("holders", left.holders),
     };
     fn(arg, &(struct thl_notice){THOLE_WARN, "children left at stop", fields, 2, false});
+    for (uint32_t i = 0; i < left.nrows; i++)
+        say_left_by(fn, arg, &left.row[i]);
 }
 
 void

@@ -45,8 +45,9 @@ void thl_notice_logger_refused(const char *file, unsigned line);
 /* A configuration error, its first line; at most 32 are kept. Not async-signal-safe. */
 void thl_notice_config_error(const char *text);
 
-/* Children that are alive at the end, and who holds them. Said once. */
-void thl_notice_children_left(uint64_t live, const char *holders);
+/* Children that are alive at the end, as a census found them. Said once. */
+struct thl_census;
+void thl_notice_children_left(const struct thl_census *census);
 
 /* In the child process: what the parent had to say is the parent's. */
 void thl_notice_after_fork(void);
@@ -59,9 +60,5 @@ void thl_notice_drain(thl_notice_fn fn, void *arg);
 
 /* "conn.c:12" of a call site, or "?". Returns `out`. */
 const char *thl_notice_src(char *out, size_t size, uint32_t site);
-
-/* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5"; the number
- * of all. `own`: without those that a forked process inherited. */
-uint32_t thl_notice_holders(char *out, size_t size, bool own);
 
 #endif

@@ -177,6 +177,8 @@ append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_l
 {
     struct thl_batch *b = &o->fill;
     char *to = b->bytes + b->size;
+    if (b->n == 0)
+        b->since_ms = thl_clock_coarse_ms();
     memcpy(to, bytes, size);
     if (lf)
         to[size++] = '\n';

@@ -111,6 +111,15 @@ int thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline);
 
 void thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out);
 
+/* How a target does: down since an error, or inside its sink for more than a second. */
+struct thl_outbox_state {
+    bool down, hangs;
+    int error;        /* of down: errno */
+    int64_t since_ms; /* of either: how long */
+    int64_t lag_ms;   /* the age of the oldest record that waits; 0: none does */
+};
+void thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out);
+
 /* The thread shall end once it has nothing to write, or is in trouble. Asked of all targets before
  * the first is waited for, so that a hanging one takes no time from the others. */
 void thl_outbox_ask_to_stop(struct thl_outbox *o);

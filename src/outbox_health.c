@@ -12,6 +12,7 @@
 #define BLOCKED_RETRY_MS 5
 #define BLOCKED_SAY_MS 1000 /* a target that blocks for so long is called down */
 #define SAY_EVERY_MS 1000
+#define HANGS_MS 1000
 
 /* ---- words ---- */
 
@@ -103,6 +104,22 @@ thl_outbox_leave_trouble_locked(struct thl_outbox *o)
     o->outage_ms = thl_clock_mono_ms() - o->trouble_since_ms;
     o->say_recovered = true;
     thl_emit_wake();
+}
+
+void
+thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out)
+{
+    int64_t now = thl_clock_mono_ms();
+    *out = (struct thl_outbox_state){0};
+    pthread_mutex_lock(&o->lock);
+    const struct thl_batch *oldest = o->drain.n > o->drain.next ? &o->drain : &o->fill;
+    if (oldest->n > oldest->next && now > oldest->since_ms)
+        out->lag_ms = now - oldest->since_ms;
+    out->hangs = o->in_io && now - o->io_since_ms >= HANGS_MS;
+    out->down = o->trouble;
+    out->error = o->error;
+    out->since_ms = out->hangs ? now - o->io_since_ms : o->trouble ? now - o->trouble_since_ms : 0;
+    pthread_mutex_unlock(&o->lock);
 }
 
 /* ---- news for the log ---- */

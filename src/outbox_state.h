@@ -15,8 +15,9 @@ struct thl_batch {
     char *bytes;
     size_t size;
     struct thole_sink_record *record;
-    size_t n, next; /* next: the first that is not written yet */
-    size_t touched; /* bytes that have memory behind them */
+    size_t n, next;   /* next: the first that is not written yet */
+    size_t touched;   /* bytes that have memory behind them */
+    int64_t since_ms; /* when its first record came */
 };
 
 struct thl_outbox {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "census.h"
 #include "child.h"
 #include "compiler.h"
 #include "console.h"
@@ -19,6 +20,7 @@
 #include "notice.h"
 #include "site.h"
 #include "slab.h"
+#include "verdict.h"
 
 /* All loads are relaxed: counters that only grow, each read once. What the identity compares is
  * read once and used on both sides, so it holds in every snapshot; popped is read before pushed
@@ -33,7 +35,7 @@ static void
 count_rings(struct thole_stats *out, const struct thl_arena *arena)
 {
     uint64_t popped = 0, pushed = 0;
-    for (uint32_t i = 0; arena && i < arena->header->nrings; i++) {
+    for (uint32_t i = 0; arena && i < arena->nrings; i++) {
         struct thl_ring *ring = thl_arena_ring(arena, i);
         popped += atomic_load_explicit(&ring->popped, memory_order_acquire); /* pop */
         pushed += atomic_load_explicit(&ring->pushed, memory_order_acquire); /* commit */
@@ -107,18 +109,38 @@ static void THL_PRINTF(2, 3) print(struct writing *w, const char *fmt, ...)
     }
 }
 
-struct census {
-    uint32_t *live; /* by site number; 0: not known */
-    uint32_t n;
-};
+/* "2 h", "17 s": the greatest unit of which there are two. */
+static const char *
+put_age(char *out, size_t size, uint32_t s)
+{
+    if (s == THL_ARENA_NEVER)
+        snprintf(out, size, "never");
+    else if (s < 120)
+        snprintf(out, size, "%u s", s);
+    else if (s < 7200)
+        snprintf(out, size, "%u min", s / 60);
+    else if (s < 172800)
+        snprintf(out, size, "%u h", s / 3600);
+    else
+        snprintf(out, size, "%u d", s / 86400);
+    return out;
+}
 
 static void
-count_child(void *arg, thole_logger child, struct thl_slot *slot)
+print_site(struct writing *w, const struct thl_census *c, const struct thl_arena_site *row)
 {
-    struct census *c = arg;
-    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
-    (void)child;
-    c->live[site < c->n ? site : 0]++;
+    char oldest[24], logged[24], why[160];
+    print(w, "  %s: %u live, %u peak, %llu made, oldest %s, last logged %s%s\n", row->src,
+          row->live, row->peak, (unsigned long long)row->made,
+          put_age(oldest, sizeof(oldest), row->oldest_s),
+          put_age(logged, sizeof(logged), row->last_logged_s),
+          row->last_logged_s == THL_ARENA_NEVER ? "" : " ago");
+    if (row->sample[0])
+        print(w, "      the oldest: %s\n", row->sample);
+    if (row->verdict)
+        print(w, "      looks leaked: %s\n",
+              thl_verdict_explain(why, sizeof(why), (enum thl_verdict_why)row->verdict, row->made,
+                                  row->live, row->orphans, row->silent, c->silent_limit_s));
 }
 
 int
@@ -126,22 +148,21 @@ thl_report_write(int fd)
 {
     struct writing w = {fd, 0};
     struct thole_stats s = {.size = sizeof(s)};
-    struct census c = {NULL, thl_site_count() + 1};
-    char src[96];
-    c.live = calloc(c.n, sizeof(*c.live));
-    if (!c.live)
-        return -ENOMEM;
+    struct thl_census c;
+    struct thl_arena_site row;
+    int rc = thl_census_take(&c, false);
+    if (rc < 0)
+        return rc;
     thl_report_process(&s, NULL);
-    thl_slab_each(count_child, &c);
     print(&w, "children %llu live, %llu peak, %llu made, %llu refused, %llu stale uses\n",
           (unsigned long long)s.children, (unsigned long long)s.children_peak,
           (unsigned long long)s.children_made, (unsigned long long)s.children_refused,
           (unsigned long long)s.stale);
     print(&w, "loggers  %llu, %llu refused\nsites    %u\n", (unsigned long long)s.loggers,
           (unsigned long long)s.loggers_refused, thl_site_count());
-    for (uint32_t i = 0; i < c.n; i++)
-        if (c.live[i])
-            print(&w, "  %-40s %u live\n", thl_notice_src(src, sizeof(src), i), c.live[i]);
-    free(c.live);
+    for (uint32_t i = 0; i < c.nsites; i++)
+        if (c.tally[i].live && thl_census_row(&c, i, &row))
+            print_site(&w, &c, &row);
+    thl_census_free(&c);
     return w.error;
 }

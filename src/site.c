@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -28,7 +29,10 @@ static struct {
     _Atomic uint32_t n;
     unsigned char *heap;
     size_t heap_size, heap_used;
+    struct thl_site_counts *counts; /* number - 1; set before `entries` */
 } table;
+
+static struct thl_site_counts unknown; /* of sites that have no number */
 
 int
 thl_site_init(uint32_t limit)
@@ -41,10 +45,13 @@ thl_site_init(uint32_t limit)
     size_t entries = (size_t)limit * sizeof(struct entry);
     size_t buckets = (size_t)nbuckets * sizeof(uint32_t);
     size_t heap = (size_t)limit * TEXT_BYTES_EACH;
-    unsigned char *p = mmap(NULL, entries + buckets + heap, PROT_READ | PROT_WRITE,
+    size_t counts = (size_t)limit * sizeof(struct thl_site_counts);
+    unsigned char *p = mmap(NULL, counts + entries + buckets + heap, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
+    table.counts = (struct thl_site_counts *)(void *)p;
+    p += counts;
     table.limit = limit;
     table.nbuckets = nbuckets;
     table.bucket = (uint32_t *)(void *)(p + entries);
@@ -225,6 +232,14 @@ thl_site_find(uint32_t id)
     if (id == 0 || !entries || id > atomic_load_explicit(&table.n, memory_order_acquire))
         return NULL;
     return &entries[id - 1].text;
+}
+
+struct thl_site_counts *
+thl_site_counts(uint32_t id)
+{
+    /* acquire: pairs with the end of thl_site_init */
+    bool made = atomic_load_explicit(&table.entries, memory_order_acquire) != NULL;
+    return made && id - 1 < table.limit ? &table.counts[id - 1] : &unknown;
 }
 
 uint32_t

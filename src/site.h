@@ -16,9 +16,11 @@
 #ifndef THL_SITE_H
 #define THL_SITE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <thole/field.h>
 
+#include "compiler.h"
 #include "record.h"
 
 #define THL_SITE_NONE UINT32_MAX
@@ -53,6 +55,23 @@ const unsigned char *thl_site_tags(const thole_site_ *site);
 const char *thl_site_blob(const thole_site_ *site);
 
 uint32_t thl_site_count(void);
+
+/* What happened at a site. Counters: relaxed, ordering nothing. Private memory: a forked process
+ * has its own. Of a site of children: made, ended and peak by whoever makes and ends them, first_ds
+ * and ended_before by whoever made the first. Of a site of log calls: records by whoever
+ * dispatches. */
+struct thl_site_counts {
+    _Alignas(THL_CACHE_LINE) _Atomic uint64_t made;
+    _Atomic uint64_t ended;
+    _Atomic uint64_t ended_before; /* children of all sites that had ended when it made its first */
+    _Atomic uint32_t peak;         /* live at a time */
+    _Atomic uint32_t first_ds;     /* when it made its first: thl_slab_now_ds */
+    _Atomic uint64_t records;
+    _Atomic uint64_t suppressed;
+};
+
+/* Those of a number; of numbers never given, 0 among them, one for all. Never NULL. */
+struct thl_site_counts *thl_site_counts(uint32_t id);
 
 /* In the child process: a thread that held the table's lock is not there any more. */
 void thl_site_after_fork(void);

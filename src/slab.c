@@ -5,10 +5,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "compiler.h"
 #include "pool.h"
+#include "site.h"
 
 /* The table that every handle points into, 8 MiB of address space of which only what is used takes
  * memory. An array and not a mapping: it is there before the first call, without a constructor. */
@@ -142,12 +143,38 @@ count_out(void)
     atomic_fetch_sub_explicit(&thl_slab_counts.live, 1, memory_order_relaxed); /* a counter */
 }
 
-static uint32_t
-mono_s(void)
+uint32_t
+thl_slab_now_ds(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (uint32_t)t.tv_sec;
+    return (uint32_t)(thl_clock_coarse_ms() / 100) + 1;
+}
+
+/* ---- who holds how many: counters of the call site (relaxed, all) ---- */
+
+static void
+count_birth(uint32_t site, uint32_t now_ds)
+{
+    struct thl_site_counts *c = thl_site_counts(site);
+    uint64_t made = 1 + atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
+    uint64_t live = made - atomic_load_explicit(&c->ended, memory_order_relaxed);
+    uint32_t peak = atomic_load_explicit(&c->peak, memory_order_relaxed);
+    while (peak < live &&
+           !atomic_compare_exchange_weak_explicit(&c->peak, &peak, (uint32_t)live,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+    if (made > 1)
+        return;
+    uint64_t all = atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed);
+    uint32_t alive = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    atomic_store_explicit(&c->ended_before, all > alive ? all - alive : 0, memory_order_relaxed);
+    atomic_store_explicit(&c->first_ds, now_ds, memory_order_relaxed);
+}
+
+static void
+count_end(struct thl_slot *slot)
+{
+    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
+    atomic_fetch_add_explicit(&thl_site_counts(site)->ended, 1, memory_order_relaxed);
 }
 
 /* A slot for the first time begins with generation 1; later with the one its last end left. */
@@ -155,6 +182,9 @@ static void
 begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, thole_logger *out)
 {
     struct thl_slot *slot = thl_pool_find(&slots, item);
+    const bool named = thl_slab_is_named(birth->parent);
+    const uint32_t now_ds = thl_slab_now_ds();
+    count_birth(birth->site, now_ds);
     /* relaxed: the slot is ours alone until `life` is stored with release below */
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
     uint32_t generation = generation_of(atomic_load_explicit(&slot->life, memory_order_relaxed));
@@ -163,7 +193,12 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, th
     atomic_store_explicit(&slot->site, birth->site, memory_order_relaxed);
     atomic_store_explicit(&slot->logger, birth->logger, memory_order_relaxed);
     atomic_store_explicit(&slot->level, birth->level, memory_order_relaxed);
-    atomic_store_explicit(&slot->born_s, mono_s(), memory_order_relaxed);
+    atomic_store_explicit(&slot->born_ds, now_ds, memory_order_relaxed);
+    atomic_store_explicit(&slot->used_ds, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->parent, named ? 0 : thl_slab_slot_of(birth->parent),
+                          memory_order_relaxed);
+    atomic_store_explicit(&slot->parent_generation, thl_slab_generation_of(birth->parent),
+                          memory_order_relaxed);
     atomic_store_explicit(&slot->process, process, memory_order_relaxed);
     atomic_store_explicit(&slot->context, ((context >> 32) + 1) << 32 | block,
                           memory_order_release); /* pairs with thl_slab_open */
@@ -243,6 +278,7 @@ end_life(struct thl_slot *slot, thole_logger lg)
         ;
     free_block((uint32_t)context);
     __atomic_store_n(&gates[number], (uint64_t)generation << 32, __ATOMIC_RELAXED); /* a hint */
+    count_end(slot);
     count_out();
     if (generation != UINT32_MAX) /* else retired */
         thl_pool_give_back(&slots, number - THL_SLAB_NAMED);
@@ -352,21 +388,52 @@ thl_slab_set_gate(thole_logger lg, unsigned threshold)
         ;
 }
 
-void
-thl_slab_each(thl_slab_fn fn, void *arg)
+bool
+thl_slab_walk(uint32_t *at, uint32_t n, thl_slab_fn fn, void *arg)
 {
     uint32_t made = atomic_load_explicit(&slots.made, memory_order_relaxed); /* a bound */
-    for (uint32_t item = 0; item < made; item++) {
-        struct thl_slot *slot = thl_pool_find(&slots, item);
+    uint32_t end = n < made - *at ? *at + n : made;
+    for (; *at < end; ++*at) {
+        struct thl_slot *slot = thl_pool_find(&slots, *at);
         if (!slot)
             continue;
         uint64_t life = atomic_load_explicit(&slot->life, memory_order_acquire); /* begin_life */
         uint32_t logger = atomic_load_explicit(&slot->logger, memory_order_relaxed);
         thole_logger lg = {life_of(generation_of(life), 0) | (uint64_t)logger << 20 |
-                           (item + THL_SLAB_NAMED)};
+                           (*at + THL_SLAB_NAMED)};
         if (references_of(life) > 0)
             fn(arg, lg, slot);
     }
+    return end < made;
+}
+
+void
+thl_slab_each(thl_slab_fn fn, void *arg)
+{
+    uint32_t at = 0;
+    thl_slab_walk(&at, THL_SLAB_SLOTS, fn, arg);
+}
+
+/* relaxed: coarse times. Should the slot get another child in this very moment, that one is noted
+ * as used at its birth. */
+void
+thl_slab_note_use(thole_logger lg)
+{
+    struct thl_slot *slot = thl_slab_is_named(lg) ? NULL : thl_slab_find(lg);
+    if (slot)
+        atomic_store_explicit(&slot->used_ds, thl_slab_now_ds(), memory_order_relaxed);
+}
+
+bool
+thl_slab_is_orphan(const struct thl_slot *slot)
+{
+    uint32_t parent = atomic_load_explicit(&slot->parent, memory_order_relaxed); /* constant */
+    if (parent == 0)
+        return false;
+    const struct thl_slot *of = thl_pool_find(&slots, parent - THL_SLAB_NAMED);
+    uint64_t life = of ? atomic_load_explicit(&of->life, memory_order_relaxed) : 0; /* a hint */
+    return generation_of(life) !=
+           atomic_load_explicit(&slot->parent_generation, memory_order_relaxed);
 }
 
 bool
@@ -376,20 +443,36 @@ thl_slab_is_own(const struct thl_slot *slot)
 }
 
 static void
-count_live(void *arg, thole_logger child, struct thl_slot *slot)
+recount(void *arg, thole_logger child, struct thl_slot *slot)
 {
     uint32_t *live = arg;
+    struct thl_site_counts *c =
+        thl_site_counts(atomic_load_explicit(&slot->site, memory_order_relaxed));
     (void)child;
-    (void)slot;
+    atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->peak, 1, memory_order_relaxed);
     ++*live;
+}
+
+/* The records and children of this process alone; when it made its first is not known. */
+static void
+forget_counts(struct thl_site_counts *c)
+{
+    atomic_store_explicit(&c->made, 0, memory_order_relaxed); /* alone here, as all of these */
+    atomic_store_explicit(&c->ended, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->peak, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->records, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->suppressed, 0, memory_order_relaxed);
 }
 
 /* Counted anew: a thread that was making or ending a child did not come along. */
 void
 thl_slab_after_fork(void)
 {
-    uint32_t live = 0;
+    uint32_t live = 0, nsites = thl_site_count();
     process++;
-    thl_slab_each(count_live, &live);
+    for (uint32_t id = 0; id <= nsites; id++)
+        forget_counts(thl_site_counts(id));
+    thl_slab_each(recount, &live);
     atomic_store_explicit(&thl_slab_counts.live, live, memory_order_relaxed); /* alone here */
 }

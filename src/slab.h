@@ -44,9 +44,12 @@ struct thl_slot {
     _Atomic uint32_t site;    /* id of the call site that made it; 0: not known */
     _Atomic uint32_t logger;  /* the named logger it hangs from */
     _Atomic uint32_t level;   /* its own, or THL_SLAB_NO_LEVEL */
-    _Atomic uint32_t born_s;  /* CLOCK_MONOTONIC, seconds */
     _Atomic uint32_t process; /* that made it: see thl_slab_is_own */
-    uint32_t pad[5];
+    _Atomic uint32_t born_ds; /* thl_slab_now_ds */
+    _Atomic uint32_t used_ds; /* when a record of its was dispatched last; 0: never */
+    _Atomic uint32_t parent;  /* the slot of the child it was made of; 0: of a named logger */
+    _Atomic uint32_t parent_generation;
+    uint32_t pad[2];
     _Atomic uint64_t next; /* of the pool */
 };
 
@@ -108,6 +111,7 @@ thl_slab_gate(uint32_t generation, unsigned threshold)
 struct thl_slab_birth {
     unsigned logger; /* the named one it hangs from */
     uint32_t site, level;
+    thole_logger parent;
     const void *context;
     uint32_t size;
 };
@@ -140,6 +144,19 @@ void thl_slab_set_gate(thole_logger lg, unsigned threshold);
 /* Calls fn for every child that is live while the walk passes it. */
 typedef void (*thl_slab_fn)(void *arg, thole_logger lg, struct thl_slot *slot);
 void thl_slab_each(thl_slab_fn fn, void *arg);
+
+/* The same for the `n` slots from *at, which is moved behind them; false when those were the last.
+ */
+bool thl_slab_walk(uint32_t *at, uint32_t n, thl_slab_fn fn, void *arg);
+
+/* Tenths of a second of CLOCK_MONOTONIC, never 0: coarse times of birth and of use. */
+uint32_t thl_slab_now_ds(void);
+
+/* A record of this logger is dispatched: notes the use, if it is a child that still lives. */
+void thl_slab_note_use(thole_logger lg);
+
+/* Whether the child that this one was made of has ended. */
+bool thl_slab_is_orphan(const struct thl_slot *slot);
 
 /* Whether a child was made in this process, not inherited from one that forked. */
 bool thl_slab_is_own(const struct thl_slot *slot);

@@ -3,7 +3,6 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -11,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "compiler.h"
 #include "emit.h"
 #include "last_thread.h"
@@ -18,6 +18,7 @@
 #include "merge.h"
 #include "news.h"
 #include "notice.h"
+#include "observe.h"
 #include "producer.h"
 #include "thread.h"
 
@@ -150,8 +151,10 @@ round_once(struct thl_dispatch *d)
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
         thl_dispatch_reopen_all(d);
     bool any = drain(d);
-    if (!is_left_alone()) /* else the next writer says it, to targets that are served */
+    if (!is_left_alone()) { /* else the next writer says it, to targets that are served */
         any |= thl_news_say(d, false);
+        any |= thl_observe_serve(d);
+    }
     thl_dispatch_zone(d);
     pthread_mutex_unlock(&writer.round);
     acknowledge(ticket);
@@ -168,7 +171,7 @@ is_asked(void)
     pthread_mutex_unlock(&writer.lock);
     return atomic_load_explicit(&writer.flush_want, memory_order_seq_cst) != done ||
            atomic_load_explicit(&thl_dispatch_reopen, memory_order_seq_cst) ||
-           atomic_load_explicit(&writer.stop, memory_order_seq_cst);
+           atomic_load_explicit(&writer.stop, memory_order_seq_cst) || thl_observe_is_asked();
 }
 
 static bool
@@ -191,11 +194,13 @@ has_one_left(void)
 }
 
 static void
-wait_for_bell(uint32_t state, int nap_ms)
+wait_for_bell(uint32_t state, int nap_ms, const _Atomic uint32_t *mail, uint32_t seen)
 {
-    struct timespec nap = {0, (long)nap_ms * 1000000};
-    syscall(SYS_futex, &thl_emit_queues.bell, FUTEX_WAIT_PRIVATE, state, nap_ms ? &nap : NULL, NULL,
-            0);
+    int timeout_ms = thl_bell_shorter(nap_ms ? nap_ms : -1, thl_observe_wait_ms());
+    if (mail && state == THL_BELL_ASLEEP)
+        thl_bell_wait_for_two(state, mail, seen, timeout_ms);
+    else
+        thl_bell_wait(state, timeout_ms);
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE,
                           memory_order_relaxed); /* only spares producers a wake-up */
 }
@@ -203,6 +208,8 @@ wait_for_bell(uint32_t state, int nap_ms)
 static void
 rest(uint32_t state, int nap_ms)
 {
+    uint32_t seen = 0;
+    const _Atomic uint32_t *mail = thl_observe_bell(&seen); /* before the look at letters */
     /* seq_cst: pairs with thl_emit_wake, whose caller drew its ticket before it rang */
     atomic_store_explicit(&thl_emit_queues.bell, state, memory_order_seq_cst);
     if (state == THL_BELL_ASLEEP) {
@@ -215,7 +222,7 @@ rest(uint32_t state, int nap_ms)
         atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE, memory_order_relaxed);
         return;
     }
-    wait_for_bell(state, nap_ms);
+    wait_for_bell(state, nap_ms, mail, seen);
 }
 
 /* Once: those who still log are dropped and counted meanwhile, and would be announced for ever. */

@@ -11,15 +11,15 @@ import sys
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
     ('base', 'buf clock compiler console errname escape lock number number_addr number_double '
-             'thread zone'),
+             'thread verdict zone'),
     ('values', 'config config_error config_limits config_log config_sinks config_text '
                'config_uri field level record view'),
-    ('storage', 'arena pool ring site slab'),
+    ('storage', 'arena arena_layout pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
-    ('front', 'child emission emit logger notice producer scope'),
-    ('writer', 'dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
-               'merge news outbox '
+    ('front', 'census child emission emit logger notice producer scope'),
+    ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
+               'merge news observe outbox '
                'outbox_end outbox_fallback outbox_health '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'thole'),

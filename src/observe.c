@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* Letters and tables. */
+#include "observe.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "census.h"
+#include "clock.h"
+#include "config.h"
+#include "logger.h"
+#include "news.h"
+#include "outbox.h"
+#include "report.h"
+#include "site.h"
+#include "slab.h"
+
+#define SLICE 16384u                            /* slots between two handfuls of records */
+#define LEVEL_MS_MAX ((uint64_t)30 * 86400000u) /* of temporary rules */
+
+/* The writer's, but for `arena`, which is set before its thread. */
+static struct {
+    const struct thl_arena *arena; /* NULL: nobody can look in */
+    struct thl_census census;
+    struct thl_census_tally *tally; /* for the arena's sites; mapped at the first question */
+    bool counting;
+    uint32_t waiting; /* letters that this census answers: a bit each */
+} observe;
+
+/* ---- letters ---- */
+
+static uint32_t
+load_state(const struct thl_arena_letter *letter)
+{
+    return atomic_load_explicit(&letter->state, memory_order_acquire); /* the observer's release */
+}
+
+static void
+answer(struct thl_arena_letter *letter, int rc, const char *text)
+{
+    letter->answer = rc;
+    snprintf(letter->text, sizeof(letter->text), "%s", text);
+    atomic_store_explicit(&letter->state, THL_ARENA_ANSWERED,
+                          memory_order_release); /* pairs with the observer's acquire */
+    syscall(SYS_futex, &letter->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); /* another process */
+}
+
+static void
+answer_waiting(int rc, const char *text)
+{
+    for (unsigned i = 0; i < THL_ARENA_LETTERS; i++)
+        if (observe.waiting & 1u << i)
+            answer(&observe.arena->mailbox->letter[i], rc, text);
+    observe.waiting = 0;
+}
+
+/* ---- tables ---- */
+
+static void
+publish_process(struct thl_arena_process *to)
+{
+    struct thole_stats s = {.size = sizeof(s)};
+    thl_report_process(&s, observe.arena);
+    to->unix_ns = thl_clock_unix_ns();
+    to->called = s.called;
+    to->routed = s.routed;
+    to->dropped = s.dropped;
+    to->suppressed = s.suppressed;
+    to->queued = s.queued;
+    memcpy(to->dropped_level, s.dropped_level, sizeof(to->dropped_level));
+    to->loggers = s.loggers;
+    to->loggers_refused = s.loggers_refused;
+    to->children = s.children;
+    to->children_peak = s.children_peak;
+    to->children_made = s.children_made;
+    to->children_refused = s.children_refused;
+    to->stale = s.stale;
+    to->truncated = s.truncated;
+    /* relaxed: bounds, constant once started */
+    to->loggers_limit = atomic_load_explicit(&thl_logger_counts.limit, memory_order_relaxed);
+    to->children_limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
+    to->silent_limit_s = observe.census.silent_limit_s;
+}
+
+static void
+publish_sink(struct thl_arena_sink *to, struct thl_outbox *o)
+{
+    struct thole_sink_stats s;
+    struct thl_outbox_state state;
+    thl_outbox_stats(o, &s);
+    thl_outbox_look(o, &state);
+    memset(to, 0, sizeof(*to));
+    snprintf(to->name, sizeof(to->name), "%s", s.name);
+    to->offered = s.offered;
+    to->written = s.written;
+    to->dropped = s.dropped;
+    to->suppressed = s.suppressed;
+    to->pending = s.pending;
+    memcpy(to->cause, s.cause, sizeof(to->cause));
+    to->health = state.hangs ? THL_ARENA_HANGS : state.down ? THL_ARENA_DOWN : THL_ARENA_OK;
+    to->error = state.down ? (uint32_t)state.error : 0;
+    to->lag_ms = state.lag_ms < UINT32_MAX ? (uint32_t)state.lag_ms : UINT32_MAX;
+    to->health_s = (uint32_t)(state.since_ms / 1000);
+}
+
+static uint32_t
+publish_sinks(const struct thl_dispatch *d)
+{
+    uint32_t n = 0;
+    for (; n < d->targets.n && n < observe.arena->nsinks; n++)
+        publish_sink(&observe.arena->sinks[n], d->outbox[n]);
+    return n;
+}
+
+static uint32_t
+publish_loggers(void)
+{
+    uint32_t n = atomic_load_explicit(&thl_logger_counts.n, memory_order_acquire); /* add_name */
+    if (n > observe.arena->nloggers)
+        n = observe.arena->nloggers;
+    for (uint32_t i = 0; i < n; i++) {
+        struct thl_arena_logger *to = &observe.arena->loggers[i];
+        size_t size;
+        snprintf(to->name, sizeof(to->name), "%s", thl_logger_name(i, &size));
+        to->level = thl_logger_threshold(i);
+        to->records = thl_dispatch_records(i);
+    }
+    return n;
+}
+
+static uint32_t
+publish_sites(void)
+{
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < observe.census.nsites && n < observe.arena->nsites; id++)
+        n += thl_census_row(&observe.census, id, &observe.arena->sites[n]);
+    return n;
+}
+
+/* seq_cst: the odd edition comes before what is stored to the tables, which release alone would not
+ * say. */
+static void
+publish(const struct thl_dispatch *d)
+{
+    struct thl_arena_header *h = observe.arena->header;
+    atomic_fetch_add_explicit(&h->edition, 1, memory_order_seq_cst);
+    atomic_thread_fence(memory_order_seq_cst);
+    publish_process(observe.arena->process);
+    uint32_t sinks = publish_sinks(d), loggers = publish_loggers(), sites = publish_sites();
+    /* relaxed: the edition that follows orders them */
+    atomic_store_explicit(&h->process.used, 1, memory_order_relaxed);
+    atomic_store_explicit(&h->sinks.used, sinks, memory_order_relaxed);
+    atomic_store_explicit(&h->loggers.used, loggers, memory_order_relaxed);
+    atomic_store_explicit(&h->sites.used, sites, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->edition, 1, memory_order_release); /* pairs with observers */
+}
+
+/* ---- the census ---- */
+
+static int
+map_tally(void)
+{
+    size_t bytes = THL_CENSUS_BYTES(observe.arena->nsites);
+    if (observe.tally)
+        return 0;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED)
+        return -errno;
+    observe.tally = p;
+    return 0;
+}
+
+static uint32_t
+count_sites(void)
+{
+    uint32_t n = thl_site_count() + 1;
+    return n < observe.arena->nsites ? n : observe.arena->nsites;
+}
+
+static void
+begin_census(uint64_t silent_s)
+{
+    int rc = map_tally();
+    if (rc < 0) {
+        answer_waiting(rc, "no memory for a census");
+        return;
+    }
+    uint32_t limit = silent_s < UINT32_MAX ? (uint32_t)silent_s : UINT32_MAX;
+    uint32_t n = count_sites();
+    memset(observe.tally, 0, THL_CENSUS_BYTES(n));
+    thl_census_begin(&observe.census, observe.tally, n, limit, false);
+    observe.counting = true;
+}
+
+static void
+step_census(struct thl_dispatch *d)
+{
+    if (thl_census_step(&observe.census, SLICE))
+        return;
+    observe.counting = false;
+    thl_dispatch_release_locks(d);
+    publish(d);
+    answer_waiting(0, "");
+}
+
+/* ---- levels ---- */
+
+static int
+add_rules(const struct thl_rules *rules, uint64_t for_ms)
+{
+    if (for_ms == 0 || for_ms > LEVEL_MS_MAX)
+        return -ERANGE;
+    return rules->n ? thl_logger_add_temporary(rules, thl_clock_mono_ms() + (int64_t)for_ms)
+                    : -EINVAL;
+}
+
+static void
+tell(struct thl_dispatch *d, const char *msg, const char *rules, uint64_t for_ms)
+{
+    thole_field fields[] = {
+        thl_notice_text("rules", rules),
+        {"for", THOLE_FIELD_DURATION, 0, {.i = (int64_t)for_ms * 1000000}},
+    };
+    thl_news_tell(d, &(struct thl_notice){THOLE_NOTICE, msg, fields, rules ? 2 : 0, false});
+}
+
+static void
+set_levels(struct thl_dispatch *d, struct thl_arena_letter *letter,
+           const struct thl_arena_letter *asked)
+{
+    struct thl_rules rules = {0};
+    struct thl_config_errors errors = {0};
+    int rc = thl_config_log("rules", asked->text, THL_RULE_OPERATOR, &rules, &errors);
+    if (rc == 0)
+        rc = errors.n > 0 ? -EINVAL : add_rules(&rules, asked->number);
+    if (rc == 0)
+        tell(d, "levels changed", asked->text, asked->number);
+    answer(letter, rc,
+           errors.kept > 0 ? errors.text[0]
+           : rc == -ENOSPC ? "too many temporary rules: wait until some have ended"
+           : rc == -ERANGE ? "for how long: from 1 ms to 30 days"
+           : rc == -EINVAL ? "no rule"
+                           : "");
+    thl_config_errors_fini(&errors);
+    thl_config_rules_fini(&rules);
+}
+
+/* ---- the writer's side ---- */
+
+/* What another process may change at any moment is copied once. */
+static void
+copy_letter(struct thl_arena_letter *to, const struct thl_arena_letter *from)
+{
+    memset(to, 0, sizeof(*to));
+    to->ask = from->ask;
+    to->number = from->number;
+    memcpy(to->text, from->text, sizeof(to->text) - 1);
+}
+
+/* Those who ask for tables with one limit share a census; the others have the next one. */
+static void
+take_letters(struct thl_dispatch *d)
+{
+    uint64_t silent_s = 0;
+    for (unsigned i = 0; i < THL_ARENA_LETTERS; i++) {
+        struct thl_arena_letter asked, *letter = &observe.arena->mailbox->letter[i];
+        if (load_state(letter) != THL_ARENA_ASKED)
+            continue;
+        copy_letter(&asked, letter);
+        if (asked.ask == THL_ARENA_ASK_LEVEL) {
+            set_levels(d, letter, &asked);
+        } else if (asked.ask != THL_ARENA_ASK_TABLES) {
+            answer(letter, -ENOTSUP, "this library does not know what was asked");
+        } else if (!observe.counting && (!observe.waiting || asked.number == silent_s)) {
+            silent_s = asked.number;
+            observe.waiting |= 1u << i;
+        }
+    }
+    if (observe.waiting && !observe.counting)
+        begin_census(silent_s);
+}
+
+bool
+thl_observe_serve(struct thl_dispatch *d)
+{
+    if (thl_clock_mono_ms() >= thl_logger_next_expiry() && thl_logger_expire(thl_clock_mono_ms()))
+        tell(d, "levels restored", NULL, 0);
+    if (!observe.arena)
+        return false;
+    take_letters(d);
+    if (observe.counting)
+        step_census(d);
+    return observe.counting;
+}
+
+bool
+thl_observe_is_asked(void)
+{
+    for (unsigned i = 0; observe.arena && i < THL_ARENA_LETTERS; i++)
+        if (load_state(&observe.arena->mailbox->letter[i]) == THL_ARENA_ASKED)
+            return true;
+    return false;
+}
+
+const _Atomic uint32_t *
+thl_observe_bell(uint32_t *seen)
+{
+    if (!observe.arena)
+        return NULL;
+    *seen = atomic_load_explicit(&observe.arena->mailbox->bell, memory_order_seq_cst); /* first */
+    return &observe.arena->mailbox->bell;
+}
+
+int
+thl_observe_wait_ms(void)
+{
+    int64_t due = thl_logger_next_expiry(), now = thl_clock_mono_ms();
+    if (due == INT64_MAX)
+        return -1;
+    return due <= now ? 0 : due - now < INT_MAX ? (int)(due - now) : INT_MAX;
+}
+
+void
+thl_observe_begin(const struct thl_arena *arena)
+{
+    observe.arena = thl_arena_is_shared(arena) ? arena : NULL;
+    observe.counting = false;
+    observe.waiting = 0;
+}
+
+/* Its parent's arena is not mapped here; the memory for a census came along. */
+void
+thl_observe_after_fork(void)
+{
+    observe.arena = NULL;
+    observe.counting = false;
+}

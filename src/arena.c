@@ -60,6 +60,8 @@ plan(struct thl_arena_header *h, const struct thl_arena_size *size)
     h->sites = place_table(&end, size->nsites, sizeof(struct thl_arena_site));
     h->queues =
         place_table(&end, size->nrings, THL_RING_BYTES_OFFSET + (size_t)size->ring_capacity);
+    atomic_store_explicit(&h->mailbox.used, 1, memory_order_relaxed); /* not shown yet */
+    atomic_store_explicit(&h->queues.used, size->nrings, memory_order_relaxed);
     return end;
 }
 

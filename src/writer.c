@@ -197,7 +197,7 @@ static void
 wait_for_bell(uint32_t state, int nap_ms, const _Atomic uint32_t *mail, uint32_t seen)
 {
     int timeout_ms = thl_bell_shorter(nap_ms ? nap_ms : -1, thl_observe_wait_ms());
-    if (mail && state == THL_BELL_ASLEEP)
+    if (mail)
         thl_bell_wait_for_two(state, mail, seen, timeout_ms);
     else
         thl_bell_wait(state, timeout_ms);

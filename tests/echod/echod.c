@@ -2,7 +2,7 @@
 /*
  * echod, the sample daemon: an epoll echo server with one child logger for each connection.
  *
- *     echod PORT [--forget]        PORT 0 takes a free one; the port is printed on stdout
+ *     echod PORT [--forget|--leak]    PORT 0 takes a free one; the port is printed on stdout
  *
  * What a client sends comes back. Its first line may be "hello NAME", which names it in the log
  * from then on, or "STATS", which is answered with thole's ledger as one line of JSON. SIGHUP
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <thole/thole.h>
@@ -23,7 +24,7 @@
 
 #include "stats.h"
 
-#define MAX_CONNS 512 /* more wait in the listener's backlog */
+#define MAX_CONNS 4096 /* more wait in the listener's backlog */
 #define EVENTS 64
 
 struct conn {
@@ -40,9 +41,10 @@ struct conn {
 };
 
 struct server {
-    thole_logger net;
+    thole_logger net, conns; /* conns: what each connection's logger hangs from */
     int epoll, listener, signals;
-    bool accepting, stopping, forget;
+    bool accepting, stopping;
+    bool forget, leak; /* faults on purpose: the incident's, and one that is harder to see */
     uint64_t accepted;
     size_t open;
     struct conn *conn[MAX_CONNS];
@@ -76,7 +78,7 @@ static void
 close_conn(struct server *s, struct conn *c)
 {
     thole_info(c->log, "closed", "bytes", c->bytes, "took", thole_ns(now_ns() - c->opened_ns));
-    if (!s->forget) /* --forget: the incident's leak, on purpose */
+    if (!s->forget)
         thole_unref(&c->log);
     s->conn[c->slot] = s->conn[--s->open];
     s->conn[c->slot]->slot = c->slot;
@@ -92,7 +94,7 @@ open_conn(struct server *s, struct conn *c, const struct sockaddr *peer, socklen
     c->opened_ns = now_ns();
     c->slot = s->open;
     s->conn[s->open++] = c;
-    thole_child(&c->log, s->net, "conn", c->id, "peer", thole_addr(peer, size));
+    thole_child(&c->log, s->conns, "conn", c->id, "peer", thole_addr(peer, size));
     thole_info(c->log, "accepted");
     set_accepting(s, s->open < MAX_CONNS);
     if (watch(s, EPOLL_CTL_ADD, c->fd, c, EPOLLIN) < 0)
@@ -119,9 +121,12 @@ accept_conn(struct server *s)
 
 /* Nobody hands it a logger: the scope knows whose request this is. */
 static void
-note_request(size_t size)
+note_request(size_t size, bool leak)
 {
-    thole_info(thole_current(), "first request", "size", size);
+    thole_logger request = thole_current();
+    if (leak) /* a logger for the request alone, which nobody gives back */
+        thole_child(&request, thole_current(), "request", size);
+    thole_info(request, "first request", "size", size);
 }
 
 static void
@@ -132,7 +137,7 @@ obey_first_line(struct server *s, struct conn *c)
     } else if (c->line_size == 5 && memcmp(c->line, "STATS", 5) == 0) {
         c->filled = stats_print(c->buf, sizeof(c->buf), s->accepted, s->open);
     }
-    note_request(c->line_size);
+    note_request(c->line_size, s->leak);
 }
 
 /* The first line may come in pieces. */
@@ -160,6 +165,7 @@ fill(struct server *s, struct conn *c)
         thole_warn(c->log, "cannot read", "err", thole_errno(errno));
     if (n <= 0)
         return false;
+    thole_trace(c->log, "read", "bytes", n);
     c->bytes += (uint64_t)n;
     c->sent = 0;
     c->filled = (size_t)n;
@@ -246,6 +252,17 @@ open_server(struct server *s, struct sockaddr_in *at)
     return watch(s, EPOLL_CTL_ADD, s->listener, &s->listener, EPOLLIN);
 }
 
+/* A descriptor for each connection, as far as the hard limit lets it. */
+static void
+raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MAX_CONNS + 64)
+        return;
+    limit.rlim_cur = limit.rlim_max < MAX_CONNS + 64 ? limit.rlim_max : MAX_CONNS + 64;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int
 parse_port(const char *text, struct sockaddr_in *at)
 {
@@ -262,15 +279,18 @@ int
 main(int argc, char **argv)
 {
     struct sockaddr_in at;
-    struct server s = {.forget = argc == 3 && strcmp(argv[2], "--forget") == 0};
+    struct server s = {.forget = argc == 3 && strcmp(argv[2], "--forget") == 0,
+                       .leak = argc == 3 && strcmp(argv[2], "--leak") == 0};
     char ledger[4096];
-    if (argc != 2 + s.forget || parse_port(argv[1], &at) < 0)
-        return fprintf(stderr, "usage: echod PORT [--forget]\n"), 2;
+    if (argc != 2 + s.forget + s.leak || parse_port(argv[1], &at) < 0)
+        return fprintf(stderr, "usage: echod PORT [--forget|--leak]\n"), 2;
     if (open_server(&s, &at) < 0)
         return perror("echod"), 1;
 
+    raise_limit();
     int started = thole_start(NULL);
     s.net = thole_get("echod.net");
+    s.conns = thole_get("echod.conn");
     thole_info(s.net, "listening", "at", thole_addr((struct sockaddr *)&at, sizeof(at)));
     printf("%d\n", ntohs(at.sin_port));
     fflush(stdout);

@@ -403,7 +403,8 @@ thl_dispatch_reopen_all(struct thl_dispatch *d)
 void
 thl_dispatch_after_fork(struct thl_dispatch *d)
 {
-    for (size_t i = 0; i < THL_LOGGER_MAX; i++)
+    uint32_t n = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed);
+    for (uint32_t i = 0; i < n; i++) /* no further: pages that are not written stay shared */
         atomic_store_explicit(&logger_records[i], 0, memory_order_relaxed); /* alone here */
     retired = NULL; /* their threads are not here, and their locks may be held */
     if (!d)

@@ -41,13 +41,18 @@ load_state(const struct thl_arena_letter *letter)
     return atomic_load_explicit(&letter->state, memory_order_acquire); /* the observer's release */
 }
 
+/* An observer that has given up meanwhile gets nothing: another may have its letter. */
 static void
 answer(struct thl_arena_letter *letter, int rc, const char *text)
 {
+    uint32_t asked = THL_ARENA_ASKED;
+    if (load_state(letter) != THL_ARENA_ASKED)
+        return;
     letter->answer = rc;
     snprintf(letter->text, sizeof(letter->text), "%s", text);
-    atomic_store_explicit(&letter->state, THL_ARENA_ANSWERED,
-                          memory_order_release); /* pairs with the observer's acquire */
+    atomic_compare_exchange_strong_explicit(&letter->state, &asked, THL_ARENA_ANSWERED,
+                                            memory_order_release, /* the observer's acquire */
+                                            memory_order_relaxed);
     syscall(SYS_futex, &letter->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); /* another process */
 }
 

@@ -263,7 +263,8 @@ int thole_start(const struct thole_options *opt);
  */
 int thole_flush(int timeout_ms);
 
-/* Flushes, reports children that are still alive, closes the sinks and ends the threads. Returns
+/* Flushes, reports children that are still alive (notices "children left at stop" and, for each of
+ * eight call sites at most, "children left by site"), closes the sinks and ends the threads. Returns
  * in time even if a sink hangs: what that sink had pending is counted as dropped (stopped).
  * Records logged afterwards are dropped and counted until the next thole_start().
  *
@@ -346,7 +347,9 @@ void thole_stats(struct thole_stats *out);
 #pragma GCC diagnostic pop
 #endif
 
-/* Writes the state of the registry as text: call sites and the children alive of each.
+/* Writes the census as text: for each call site that holds children how many live, the most that
+ * ever did, the age of the oldest, when one of them logged last, the context of the oldest, and
+ * whether and why it looks leaked. (From outside: `thole leaks PID`.)
  *
  * Ownership: fd stays the caller's.
  * Threads: any; not from signal handlers.

@@ -104,6 +104,8 @@ struct thl_arena_site {
     uint32_t orphans;       /* whose parent was a child, and has ended */
     uint32_t level;         /* enum thole_level; 255: not fixed at the site */
     uint32_t verdict;       /* enum thl_verdict_why: 0 fine; else it looks leaked */
+    uint32_t has_peer;      /* 1: the sample holds an address, so these are connections */
+    uint32_t pad;
 };
 
 /* ---- the mailbox ---- */

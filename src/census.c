@@ -144,28 +144,29 @@ put_text(struct thl_arena_site *row, uint32_t site)
 
 /* The context of a child as logfmt; what does not fit is left out. Empty when it has ended. */
 static void
-put_sample(char *out, size_t size, thole_logger child)
+put_sample(struct thl_arena_site *row, thole_logger child)
 {
     _Alignas(8) unsigned char context[THL_CHILD_CONTEXT_MAX + 8];
     struct thl_slab_ref ref;
-    struct thl_view view = {0};
+    struct thl_view view = {.nfields = 1};
     struct thl_buf b;
-    thl_buf_init(&b, out, size - 1);
-    if (thl_slab_open(&ref, child) && thl_slab_copy(&ref, context)) {
-        for (size_t at = 0, eaten; at < ref.size && !b.overflow; at += eaten) {
-            size_t before = b.size;
-            eaten = thl_field_tagged_get(&view.field[0], context + at, ref.size - at);
-            view.nfields = eaten ? 1 : 0;
-            thl_format_fields_logfmt(&b, &view);
-            if (eaten == 0 || b.overflow) {
-                thl_buf_rewind(&b, before);
-                break;
-            }
-        }
+    thl_buf_init(&b, row->sample, sizeof(row->sample) - 1);
+    if (!thl_slab_open(&ref, child) || !thl_slab_copy(&ref, context))
+        return;
+    for (size_t at = 0, eaten; at < ref.size; at += eaten) {
+        size_t before = b.size;
+        eaten = thl_field_tagged_get(&view.field[0], context + at, ref.size - at);
+        if (eaten == 0)
+            break;
+        if (view.field[0].value.type == THOLE_FIELD_ADDR)
+            row->has_peer = 1;
+        thl_format_fields_logfmt(&b, &view);
+        if (b.overflow)
+            thl_buf_rewind(&b, before);
     }
-    out[b.size] = '\0';
-    if (out[0] == ' ')
-        memmove(out, out + 1, b.size);
+    row->sample[b.size] = '\0';
+    if (row->sample[0] == ' ')
+        memmove(row->sample, row->sample + 1, b.size);
 }
 
 bool
@@ -191,6 +192,6 @@ thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site 
     row->verdict = judge(c, t, counts, row);
     put_text(row, site);
     if (t->live)
-        put_sample(row->sample, sizeof(row->sample), t->oldest);
+        put_sample(row, t->oldest);
     return true;
 }

@@ -2,6 +2,7 @@
 /* Signs of a leak. */
 #include "verdict.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #define MANY 64u       /* below that, children may simply live for long */
@@ -38,6 +39,14 @@ thl_verdict_judge(const struct thl_verdict_facts *f)
     return why;
 }
 
+enum thl_verdict_why
+thl_verdict_judge_outside(enum thl_verdict_why why, uint64_t made, uint32_t live, uint32_t oldest_s,
+                          uint32_t descriptors)
+{
+    bool unheld = made == live && live >= MANY && live > descriptors && oldest_s > 0;
+    return why == THL_VERDICT_FINE && unheld ? THL_VERDICT_UNHELD : why;
+}
+
 const char *
 thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t made, uint32_t live,
                     uint32_t orphans, uint32_t silent, uint32_t silent_limit_s)
@@ -61,6 +70,11 @@ thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t m
     case THL_VERDICT_SILENT:
         snprintf(out, size, "%u of %u have been silent for more than %u s", silent, live,
                  silent_limit_s);
+        break;
+    case THL_VERDICT_UNHELD:
+        snprintf(out, size,
+                 "none of %llu was ever given back, and the process has not so many descriptors",
+                 all);
         break;
     case THL_VERDICT_FINE:
         snprintf(out, size, "%s", "");

@@ -21,6 +21,7 @@ enum thl_verdict_why {
     THL_VERDICT_ABANDONED, /* none was ever given back or logs, while others' come and go */
     THL_VERDICT_UNUSED,    /* none was ever given back, or has ever logged */
     THL_VERDICT_SILENT,    /* some are silent for longer than the limit */
+    THL_VERDICT_UNHELD,    /* none was ever given back, and descriptors are fewer */
 };
 
 /* What is known of a site's children. Ages in seconds. */
@@ -37,6 +38,12 @@ struct thl_verdict_facts {
 };
 
 enum thl_verdict_why thl_verdict_judge(const struct thl_verdict_facts *facts);
+
+/* What whoever looks in from outside can add for children that carry an address: more of them than
+ * the process has descriptors open. */
+enum thl_verdict_why thl_verdict_judge_outside(enum thl_verdict_why why, uint64_t made,
+                                               uint32_t live, uint32_t oldest_s,
+                                               uint32_t descriptors);
 
 /* "grows": none of 2000 was ever given back ...; "" when fine. Returns `out`. */
 const char *thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t made,

@@ -115,6 +115,15 @@ THL_TEST(verdict, one_child_past_the_limit_looks_leaked)
     expect(f, THL_VERDICT_SILENT);
 }
 
+THL_TEST(verdict, more_connections_than_descriptors_look_leaked)
+{
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 70, 70, 1, 69), THL_VERDICT_UNHELD);
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 70, 70, 1, 70), THL_VERDICT_FINE);
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 71, 70, 1, 69), THL_VERDICT_FINE);
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 63, 63, 1, 9), THL_VERDICT_FINE);
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_GROWS, 70, 70, 1, 9), THL_VERDICT_GROWS);
+}
+
 THL_TEST(verdict, is_explained_with_its_numbers)
 {
     char text[200];

@@ -161,7 +161,7 @@ static const struct form {
     enum part host, path;
 } forms[] = {
     {"stderr", NONE, NONE}, {"stdout", NONE, NONE}, {"file", NONE, MUST}, {"syslog", NONE, MAY},
-    {"udp", MUST, NONE},    {"memory", NONE, MAY},  {"null", NONE, MAY},
+    {"udp", MUST, NONE},    {"memory", NONE, MAY},  {"null", NONE, MAY},  {"fault", NONE, MAY},
 };
 
 static bool

@@ -49,18 +49,18 @@ static _Atomic int64_t stalled_ms; /* when stderr took nothing for WAIT_MS: othe
 void
 thl_console_write(const char *bytes, size_t n)
 {
-    int64_t now_ms = thl_clock_mono_ms();
+    int64_t now_ms = thl_clock_real_ms();
     /* relaxed: a time by itself */
     bool stalled = now_ms - atomic_load_explicit(&stalled_ms, memory_order_relaxed) < STALL_MS;
     int64_t until_ms = now_ms + (stalled ? 0 : WAIT_MS);
     while (n > 0) {
         struct pollfd room = {STDERR_FILENO, POLLOUT, 0};
-        int64_t left_ms = until_ms - thl_clock_mono_ms();
+        int64_t left_ms = until_ms - thl_clock_real_ms();
         int rc = poll(&room, 1, left_ms > 0 ? (int)left_ms : 0);
         if (rc < 0 && errno == EINTR)
             continue;
         if (rc == 0)
-            atomic_store_explicit(&stalled_ms, thl_clock_mono_ms(), memory_order_relaxed);
+            atomic_store_explicit(&stalled_ms, thl_clock_real_ms(), memory_order_relaxed);
         ssize_t written = rc > 0 ? thl_console_write_to(STDERR_FILENO, bytes, n) : -1;
         if (written <= 0)
             return;

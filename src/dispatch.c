@@ -263,7 +263,7 @@ static bool
 may_wait(struct thl_dispatch *d, const struct thl_outbox *o, int64_t until_ms)
 {
     return d->block_ms > 0 && thl_outbox_has_thread(o) && !thl_dispatch_is_hurried(d) &&
-           thl_clock_mono_ms() < until_ms;
+           thl_clock_real_ms() < until_ms;
 }
 
 static void
@@ -275,7 +275,7 @@ put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, siz
         how |= THL_OUTBOX_MAY_WAIT;
     if (thl_outbox_put(o, bytes, size, level, how) != THL_OUTBOX_WAIT)
         return;
-    int64_t until_ms = thl_clock_mono_ms() + d->block_ms;
+    int64_t until_ms = thl_clock_real_ms() + d->block_ms;
     do {
         struct timespec slice = thl_clock_deadline(WAIT_SLICE_MS);
         if (!may_wait(d, o, until_ms)) {
@@ -310,11 +310,13 @@ begin_view(struct thl_dispatch *d, const struct thl_record *record, size_t size,
     struct thl_view *v = &d->view;
     thl_record_view(v, record, size, thl_site_find(record->site));
     v->unix_ns = thl_clock_convert(&d->clock, record->ticks);
-    /* time never runs back in a source, unless the wall clock was set back: then it is right again
-     */
-    if (v->unix_ns < *last_ns && *last_ns - v->unix_ns < CLOCK_STEP_NS)
-        v->unix_ns = *last_ns;
-    *last_ns = v->unix_ns;
+    if (!thl_clock_is_set_time(record->ticks)) {
+        /* time never runs back in a source, unless the wall clock was set back: then it is right
+         * again */
+        if (v->unix_ns < *last_ns && *last_ns - v->unix_ns < CLOCK_STEP_NS)
+            v->unix_ns = *last_ns;
+        *last_ns = v->unix_ns;
+    }
     v->logger = thl_logger_name(thl_record_logger(record), &v->logger_size);
     if (record->flags & THL_RECORD_NOTICE) {
         v->logger = "thole";

@@ -174,12 +174,12 @@ static THL_COLD enum outcome
 wait_for_room(uint64_t epoch, struct thl_emission *e)
 {
     uint32_t block_ms = atomic_load_explicit(&thl_emit_queues.block_ms, memory_order_relaxed);
-    int64_t deadline = thl_clock_mono_ms() + block_ms;
+    int64_t deadline = thl_clock_real_ms() + block_ms;
     enum outcome outcome = FULL;
     bool nested = false;
     int state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    while (outcome == FULL && !nested && thl_clock_mono_ms() < deadline) {
+    while (outcome == FULL && !nested && thl_clock_real_ms() < deadline) {
         struct timespec pause = {0, 100000};
         thl_emit_wake();
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);

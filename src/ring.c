@@ -97,8 +97,8 @@ thl_ring_lock(struct thl_ring *ring)
         if (n % 64 != 0)
             continue;
         if (since_ms == 0)
-            since_ms = thl_clock_mono_ms();
-        else if (thl_clock_mono_ms() - since_ms > STUCK_MS)
+            since_ms = thl_clock_real_ms();
+        else if (thl_clock_real_ms() - since_ms > STUCK_MS)
             atomic_store_explicit(&ring->stuck, 1, memory_order_relaxed);
     }
     atomic_store_explicit(&ring->stuck, 0, memory_order_relaxed);

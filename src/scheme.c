@@ -10,7 +10,7 @@
 #define SCHEMES 32
 #define SCHEME_MAX 31
 
-extern const struct thole_sink_ops thl_sink_udp, thl_sink_memory, thl_sink_null;
+extern const struct thole_sink_ops thl_sink_udp, thl_sink_memory, thl_sink_null, thl_sink_fault;
 
 /* Entries are complete before `n` counts them (release in register, acquire in find). */
 static struct {
@@ -20,10 +20,10 @@ static struct {
     const struct thole_sink_ops *ops[SCHEMES];
 } schemes = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
-    .n = 7,
-    .text = {"stderr", "stdout", "file", "syslog", "udp", "memory", "null"},
+    .n = 8,
+    .text = {"stderr", "stdout", "file", "syslog", "udp", "memory", "null", "fault"},
     .ops = {&thl_sink_stderr, &thl_sink_stdout, &thl_sink_file, &thl_sink_syslog, &thl_sink_udp,
-            &thl_sink_memory, &thl_sink_null},
+            &thl_sink_memory, &thl_sink_null, &thl_sink_fault},
 };
 
 static const struct thole_sink_ops *

@@ -145,8 +145,9 @@ void thole_test_set_clock(int64_t unix_ns);
  *
  * Ownership: nothing changes hands.
  * Threads: any, one at a time.
- * Blocking: as thole_test_set_clock(). The sinks are woken, not waited for: thole_flush() does
- * that. Errors: none; less than 0 is 0. Since: 0.1
+ * Blocking: as thole_test_set_clock(); sinks are woken, and waited for by thole_flush().
+ * Errors: none; less than 0 is 0.
+ * Since: 0.1
  */
 void thole_test_advance_clock(int64_t ns);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every call here is right: it compiles without a warning as C11 to 17 and as C++11 to 20. */
 #include <netinet/in.h>
+#include <thole/test.h>
 #include <thole/thole.h>
 
 enum colour { RED, GREEN = 7 };
@@ -28,6 +29,7 @@ void every_level(thole_logger lg, enum thole_level level, const char *text);
 int every_statement(thole_logger lg, int x, bool b);
 void contexts(thole_logger net, struct conn *conn, const char *text);
 void run_time_fields(thole_logger lg);
+void test_kit(int if_any);
 
 static inline void
 log_from_a_header(thole_logger lg, int x)
@@ -200,4 +202,14 @@ run_time_fields(thole_logger lg)
     fields[1].size = 1;
     fields[1].v.p = "s";
     thole_log_fields(lg, THOLE_INFO, "fields", fields, 2);
+}
+
+void
+test_kit(int if_any)
+{
+    if (if_any)
+        THOLE_TEST_NO_LEAKS();
+    else
+        thole_test_set_clock(INT64_C(1795352041) * 1000000000);
+    THOLE_TEST_NO_LEAKS();
 }

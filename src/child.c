@@ -299,6 +299,8 @@ thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
     } while (rc == -EAGAIN);
     if (rc == -ENOMEM)
         refuse(&(thole_logger){0}, 0, site, true);
+    else
+        thl_logger_open_gate(*lg);
 }
 
 int

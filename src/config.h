@@ -20,8 +20,10 @@
 #include <stdint.h>
 #include <thole/sink.h>
 
+#include "buf.h"
 #include "compiler.h"
 #include "format.h"
+#include "network.h"
 
 #define THL_NAME_MAX 128 /* bytes of a logger's name */
 
@@ -51,13 +53,27 @@ enum thl_rule_source {
     THL_RULE_OPTIONS,
     THL_RULE_ENV,
     THL_RULE_RUNTIME,
-    THL_RULE_OPERATOR
+    THL_RULE_OPERATOR /* temporary: speaks before all others */
+};
+
+#define THL_RULE_CONDITIONS 8 /* of one rule */
+#define THL_RULE_TEXT 255     /* bytes of their keys and values together */
+#define THL_RULE_PUT_MAX 1024 /* more than any rule takes as text */
+
+/* A key and a value in the rule's text, behind those of the condition before. */
+struct thl_condition {
+    uint8_t key_size, value_size;
+    struct thl_network network; /* the value, where it is an address */
 };
 
 struct thl_rule {
     char name[THL_NAME_MAX + 1]; /* "" covers everything */
-    uint8_t level;               /* enum thole_level */
-    uint8_t source;              /* enum thl_rule_source */
+    uint8_t name_size;
+    uint8_t level;  /* enum thole_level */
+    uint8_t source; /* enum thl_rule_source */
+    uint8_t nconditions;
+    char text[THL_RULE_TEXT];
+    struct thl_condition condition[THL_RULE_CONDITIONS];
 };
 
 struct thl_rules {
@@ -65,15 +81,34 @@ struct thl_rules {
     size_t n;
 };
 
-/* Appends the directives of `text`. `text` "help" appends nothing (see thl_config_log_help).
- * A condition in braces is an error for now ("conditions are not supported yet"). 0, or -ENOMEM. */
+/* Appends the directives of `text`. `text` "help" appends nothing (see thl_config_log_help). 0, or
+ * -ENOMEM. */
 int thl_config_log(const char *label, const char *text, enum thl_rule_source source,
                    struct thl_rules *rules, struct thl_config_errors *errors);
 void thl_config_rules_fini(struct thl_rules *rules);
 const char *thl_config_log_help(void); /* the grammar, for people; ends with LF */
 
-/* The level of logger `name` (n bytes): among the rules that cover it ("net" covers "net" and
- * "net.*"), the longer name, then the higher source, then the later. */
+/* The rule as a directive, "net.conn{peer=10.0.0.0/8}=trace": read again it is the same rule. Has
+ * no control characters; at most THL_RULE_PUT_MAX bytes. */
+void thl_config_rule_put(struct thl_buf *out, const struct thl_rule *rule);
+
+/* Who asks for a level: a named logger has no context. */
+struct thl_asker {
+    const char *name;
+    size_t name_size;
+    const void *context; /* tagged fields */
+    size_t context_size;
+};
+
+/* The one list. Of the rules that cover the asker ("net" covers "net" and "net.*") and whose
+ * conditions all hold, and of `best` from a list before (or NULL), that one speaks which is the
+ * operator's, then has the longer name, then more conditions, then the higher source, then is the
+ * later. NULL when none does. */
+const struct thl_rule *thl_config_speaker(const struct thl_rules *rules,
+                                          const struct thl_asker *asker,
+                                          const struct thl_rule *best);
+
+/* The level of the named logger `name` (n bytes) by these rules alone. */
 enum thole_level thl_config_level(const struct thl_rules *rules, const char *name, size_t n,
                                   enum thole_level otherwise);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "config.h"
+#include "config_text.h"
 #include "escape.h"
 
 #define INDENT "    "
@@ -15,22 +15,6 @@
 
 /* ---- what may be printed ---- */
 
-/* The bytes of a printable character at s, or 0 when the byte must be shown as \xNN: no control
- * character (C0, DEL, C1, U+2028, U+2029) reaches a terminal. */
-static size_t
-printable_size(const char *s, size_t n)
-{
-    const unsigned char *u = (const unsigned char *)s;
-    size_t size = thl_escape_utf8(s, n);
-    if (size == 1 && (u[0] < 0x20 || u[0] == 0x7F))
-        return 0;
-    if (size == 2 && u[0] == 0xC2 && u[1] < 0xA0)
-        return 0;
-    if (size == 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0xA8 || u[2] == 0xA9))
-        return 0;
-    return size;
-}
-
 /* Appends the n bytes at s; returns the columns that they take on a terminal. */
 static size_t
 put_shown(struct thl_buf *out, const char *s, size_t n)
@@ -38,7 +22,7 @@ put_shown(struct thl_buf *out, const char *s, size_t n)
     static const char hex[] = "0123456789abcdef";
     size_t columns = 0;
     for (size_t i = 0; i < n;) {
-        size_t size = printable_size(s + i, n - i);
+        size_t size = thl_config_text_printable(s + i, n - i);
         if (size > 0) {
             thl_buf_put(out, s + i, size);
             columns++;

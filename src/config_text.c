@@ -82,6 +82,36 @@ thl_config_text_number(struct thl_span span, uint64_t *out)
     return true;
 }
 
+const char *
+thl_config_text_find(struct thl_span span, const char *stops, const char **unclosed)
+{
+    const char *p = span.s, *end = span.s + span.n;
+    *unclosed = NULL;
+    for (; p < end; p++) {
+        if (*unclosed && *p == '\\' && p + 1 < end)
+            p++;
+        else if (*p == '"')
+            *unclosed = *unclosed ? NULL : p;
+        else if (!*unclosed && strchr(stops, *p))
+            break;
+    }
+    return p;
+}
+
+size_t
+thl_config_text_printable(const char *s, size_t n)
+{
+    const unsigned char *u = (const unsigned char *)s;
+    size_t size = thl_escape_utf8(s, n);
+    if (size == 1 && (u[0] < 0x20 || u[0] == 0x7F))
+        return 0;
+    if (size == 2 && u[0] == 0xC2 && u[1] < 0xA0)
+        return 0;
+    if (size == 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0xA8 || u[2] == 0xA9))
+        return 0;
+    return size;
+}
+
 /* ---- messages ---- */
 
 struct thl_config_quote

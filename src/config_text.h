@@ -48,6 +48,15 @@ bool thl_config_text_number(struct thl_span span, uint64_t *out);
 /* How many of the first bytes may stand in a logger's name. */
 size_t thl_config_text_name(struct thl_span span);
 
+/* The first byte of the span that is one of `stops` and stands outside of quotes; the span's end
+ * when there is none. In quotes a backslash takes the next byte's meaning away. *unclosed: the
+ * quote that is still open where the search ends, or NULL. */
+const char *thl_config_text_find(struct thl_span span, const char *stops, const char **unclosed);
+
+/* The bytes of the printable character at s, or 0: what no message and no directive of ours shows
+ * as it is (C0, DEL, C1, U+2028, U+2029, bytes that are no UTF-8). */
+size_t thl_config_text_printable(const char *s, size_t n);
+
 /* White space as in the C locale, whatever the program has set. */
 static inline bool
 thl_config_text_is_blank(char c)
@@ -56,6 +65,13 @@ thl_config_text_is_blank(char c)
 }
 
 struct thl_span thl_config_text_trim(struct thl_span span);
+
+static inline struct thl_span
+thl_config_text_span(const char *from, const char *end)
+{
+    struct thl_span span = {from, (size_t)(end - from)};
+    return span;
+}
 
 /* The part before the first `c`; *rest is what follows it. Without a `c` that is the whole span,
  * and rest->s is NULL. */

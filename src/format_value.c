@@ -5,63 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "field_text.h"
 #include "number.h"
 
 #define KEY_ROOM 256
-
-static void
-put_real(struct thl_buf *out, const struct thl_value *v)
-{
-    double d = v->v.d;
-    if (isnan(d))
-        thl_buf_lit(out, "NaN");
-    else if (isinf(d))
-        thl_buf_puts(out, d < 0 ? "-Infinity" : "Infinity");
-    else if (v->type == THOLE_FIELD_FLOAT)
-        thl_number_put_float(out, (float)d);
-    else
-        thl_number_put_double(out, d);
-}
-
-bool
-thl_format_value_plain(struct thl_buf *out, const struct thl_value *v)
-{
-    switch (v->type) {
-    case THOLE_FIELD_BOOL:
-        thl_buf_puts(out, v->v.u ? "true" : "false");
-        return true;
-    case THOLE_FIELD_INT:
-        thl_number_put_int(out, v->v.i);
-        return true;
-    case THOLE_FIELD_UINT:
-        thl_number_put_uint(out, v->v.u);
-        return true;
-    case THOLE_FIELD_DOUBLE:
-    case THOLE_FIELD_FLOAT:
-        put_real(out, v);
-        return true;
-    case THOLE_FIELD_DURATION:
-        thl_number_put_seconds(out, v->v.i);
-        return true;
-    case THOLE_FIELD_POINTER:
-    case THOLE_FIELD_HEX:
-        if (v->type == THOLE_FIELD_POINTER && v->v.u == 0)
-            thl_buf_lit(out, "null");
-        else
-            thl_number_put_hex(out, v->v.u);
-        return true;
-    case THOLE_FIELD_SECRET:
-        thl_buf_lit(out, "***");
-        return true;
-    case THOLE_FIELD_STRING:
-    case THOLE_FIELD_BYTES:
-    case THOLE_FIELD_ADDR:
-        return false;
-    default:
-        thl_buf_lit(out, "null");
-        return true;
-    }
-}
 
 bool
 thl_format_value_is_text(const struct thl_value *v)
@@ -96,7 +43,7 @@ put_addr(struct thl_buf *out, enum thl_escape how, const struct thl_value *v)
 void
 thl_format_value_escaped(struct thl_buf *out, enum thl_escape how, const struct thl_value *v)
 {
-    if (thl_format_value_plain(out, v))
+    if (thl_field_text_plain(out, v))
         return;
     if (v->type == THOLE_FIELD_STRING)
         thl_escape_put(out, how, v->v.p, v->size);
@@ -136,7 +83,7 @@ thl_format_value_logfmt(struct thl_buf *out, const struct thl_value *v)
 {
     char text[160];
     struct thl_buf b;
-    if (thl_format_value_plain(out, v))
+    if (thl_field_text_plain(out, v))
         return;
     if (v->type == THOLE_FIELD_STRING) {
         thl_format_string_logfmt(out, v->v.p, v->size);

@@ -6,10 +6,6 @@
 #include "escape.h"
 #include "format.h"
 
-/* A value that is not a string of the user's: number, bool, null, hex, time, address. False for
- * STRING, BYTES and ADDR, which need quoting or escaping. */
-bool thl_format_value_plain(struct thl_buf *out, const struct thl_value *v);
-
 /* Whether a plain value must stand in quotes in JSON: hex text, NaN, infinities, secrets. */
 bool thl_format_value_is_text(const struct thl_value *v);
 

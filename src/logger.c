@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "child.h"
 #include "clock.h"
+#include "compiler.h"
 #include "lock.h"
+#include "rules.h"
 #include "slab.h"
 
 #define FORK_LOCK_MS 100
@@ -29,18 +31,14 @@ static size_t heap_used;
 
 static _Atomic uint16_t buckets[BUCKETS]; /* number; 0: empty. Written under the lock */
 
-/* Who set a rule decides what replaces it. */
-enum origin { BY_CONFIGURATION, BY_CONFIGURE, BY_SET_LEVEL };
+/* Changes of rules, times two, and one more while any rule has a condition. 0: no rules yet.
+ * Written under the lock. */
+static _Atomic uint32_t epoch;
 
-/* Guarded by `lock`. */
-static struct {
-    struct thl_rules rules;
-    enum origin *origin; /* of each rule */
-    enum thole_level otherwise;
-    bool known; /* the configuration has been applied */
-} state = {.otherwise = THOLE_INFO};
+/* The epoch whose gates are all known to be right; another one while a change is under way. Written
+ * under the lock. */
+static _Atomic uint32_t settled;
 
-static _Atomic uint32_t epoch; /* grows with every change of rules; written under the lock */
 static _Atomic uint32_t notice_threshold;
 static pthread_mutex_t lock = THL_LOCK_INITIALIZER;
 
@@ -84,9 +82,9 @@ find_name(const char *name, size_t n, uint32_t *bucket)
 static void
 set_gate(unsigned number)
 {
-    unsigned threshold =
-        (unsigned)thl_config_level(&state.rules, names[number].text ? names[number].text : "",
-                                   names[number].size, state.otherwise);
+    const struct thl_asker asker = {.name = names[number].text ? names[number].text : "",
+                                    .name_size = names[number].size};
+    unsigned threshold = (unsigned)thl_rules_level_locked(&asker);
     /* relaxed: a level may be seen a little late */
     atomic_store_explicit(&names[number].threshold, (uint8_t)threshold, memory_order_relaxed);
     thl_slab_set_gate(thl_slab_named(number), threshold);
@@ -107,7 +105,7 @@ add_name_locked(const char *name, size_t n)
     names[made].text[n] = '\0';
     heap_used += n + 1;
     names[made].size = n;
-    if (state.known)
+    if (atomic_load_explicit(&epoch, memory_order_relaxed) != 0) /* locked */
         set_gate(made);
     atomic_store_explicit(&thl_logger_counts.n, made + 1, memory_order_release);   /* _known */
     atomic_store_explicit(&buckets[bucket], (uint16_t)made, memory_order_release); /* find_name */
@@ -189,10 +187,22 @@ thl_logger_name(unsigned number, size_t *size)
 unsigned
 thl_logger_threshold(unsigned number)
 {
-    /* acquire: pairs with recompute_locked; an epoch is set once rules are known */
+    /* acquire: pairs with begin_change_locked; an epoch is set once rules are known */
     if (atomic_load_explicit(&epoch, memory_order_acquire) == 0)
         return THL_LOGGER_UNKNOWN;
     return atomic_load_explicit(&names[thl_logger_known(number)].threshold, memory_order_relaxed);
+}
+
+/* A live child's gate holds its answer, so that nobody need lock to ask: a handler may. */
+unsigned
+thl_logger_threshold_of(thole_logger lg)
+{
+    if (!thl_slab_is_named(lg) && thl_slab_find(lg)) {
+        unsigned threshold = thl_slab_threshold_of(lg);
+        if (threshold <= THOLE_OFF)
+            return threshold;
+    }
+    return thl_logger_threshold(thl_slab_logger_of(lg));
 }
 
 unsigned
@@ -201,122 +211,173 @@ thl_logger_notice_threshold(void)
     return atomic_load_explicit(&notice_threshold, memory_order_relaxed); /* may be late */
 }
 
-static unsigned
-child_threshold(thole_logger child)
+/* ---- gates of children ---- */
+
+static bool
+is_conditional(uint32_t which)
 {
-    struct thl_slot *slot = thl_slab_find(child);
-    unsigned own =
-        slot ? atomic_load_explicit(&slot->level, memory_order_relaxed) : THL_SLAB_NO_LEVEL;
-    return own != THL_SLAB_NO_LEVEL ? own : thl_logger_threshold(thl_slab_logger_of(child));
+    return (which & 1) != 0;
 }
 
-/* A change of rules that passed this child's slot before its gate was written is seen in the epoch,
- * and the gate is written again. */
+/* Some rule has a condition: the list is asked with the child's context. The lock is held for this
+ * one child; its context is copied into what the lock guards, for 8 KiB would be much on the stack
+ * of a handler in which a process was made. */
+static THL_COLD unsigned
+ask_rules(thole_logger child)
+{
+    static unsigned char context[THL_CHILD_CONTEXT_MAX + 8];
+    struct thl_slab_ref ref;
+    unsigned threshold = THL_LOGGER_UNKNOWN;
+    pthread_mutex_lock(&lock);
+    while (threshold == THL_LOGGER_UNKNOWN && thl_slab_open(&ref, child)) {
+        struct thl_asker asker = {.context = context, .context_size = ref.size};
+        if (!thl_slab_copy(&ref, context))
+            continue;
+        asker.name = thl_logger_name(thl_slab_logger_of(child), &asker.name_size);
+        threshold = (unsigned)thl_rules_level_locked(&asker);
+    }
+    pthread_mutex_unlock(&lock);
+    return threshold;
+}
+
+static unsigned
+find_threshold(thole_logger child, uint32_t which, uint32_t own)
+{
+    if (own != THL_SLAB_NO_LEVEL)
+        return own;
+    if (THL_UNLIKELY(is_conditional(which)))
+        return ask_rules(child);
+    if (which == 0)
+        return THL_LOGGER_UNKNOWN;
+    unsigned number = thl_logger_known(thl_slab_logger_of(child));
+    return atomic_load_explicit(&names[number].threshold, memory_order_relaxed);
+}
+
+/*
+ * An answer is made of the rules, the child's own level and its context. Whoever changes one of the
+ * three writes it first and the gate afterwards; whoever writes a gate then looks whether all three
+ * are as they were, and answers again when not. So the last answer in a gate is right:
+ *
+ *   Two that write one gate. The gate's writes are compare-and-swaps with acq_rel, so one that
+ * comes after another sees all that the other saw and wrote. Let the last write in a gate be T's,
+ * and let a change that T's answer did not see be made by C, who writes this gate, too, and before
+ * T. Then T's look after its write sees the change: T was not the last. That is a change of rules
+ *   against a bind, two binds, two changes of rules, and a level of its own against each.
+ *   A child that C does not meet. T makes a child: it is born, T counts it (made, acq_rel), T looks
+ *   at the epoch. C moves the epoch, adds nothing to that count (acq_rel, thl_slab_each), and
+ * walks. If T counts first, C's walk meets the child, and its gate after T first wrote it. If C
+ * does, T sees C's epoch. A rule that is newer than the epoch that T saw (C installs, then moves
+ * the epoch) does no harm: C's walk is still to come.
+ *
+ * Nobody holds the lock while walking, so two walks may pass each other; for each gate the above
+ * holds. A child that ends meanwhile takes its generation along, and its gate refuses. Each round
+ * is due to another thread's change: lock-free, but for the lock in ask_rules(). Attacked by
+ * tests/race/rules.c.
+ */
 void
 thl_logger_open_gate(thole_logger child)
 {
-    uint32_t before;
+    struct thl_slot *slot = thl_slab_find(child);
+    uint32_t which, own;
+    uint64_t context;
+    bool same;
+    if (!slot)
+        return;
     do {
-        before = atomic_load_explicit(&epoch, memory_order_seq_cst); /* recompute_locked */
-        unsigned threshold = child_threshold(child);
+        which = atomic_load_explicit(&epoch, memory_order_acquire); /* begin_change_locked */
+        /* relaxed, all but the epoch: compared with themselves after the gate's acquire */
+        own = atomic_load_explicit(&slot->level, memory_order_relaxed);
+        context = atomic_load_explicit(&slot->context, memory_order_relaxed);
+        unsigned threshold = find_threshold(child, which, own);
         if (threshold != THL_LOGGER_UNKNOWN)
             thl_slab_set_gate(child, threshold);
-    } while (atomic_load_explicit(&epoch, memory_order_seq_cst) != before);
+        same = atomic_load_explicit(&epoch, memory_order_relaxed) == which &&
+               atomic_load_explicit(&slot->level, memory_order_relaxed) == own &&
+               atomic_load_explicit(&slot->context, memory_order_relaxed) == context;
+    } while (!same);
 }
 
 static void
 open_gate_of(void *arg, thole_logger child, struct thl_slot *slot)
 {
-    unsigned own = atomic_load_explicit(&slot->level, memory_order_relaxed);
     (void)arg;
-    thl_slab_set_gate(
-        child, own != THL_SLAB_NO_LEVEL ? own : thl_logger_threshold(thl_slab_logger_of(child)));
+    (void)slot;
+    thl_logger_open_gate(child);
 }
 
-static bool
-names_thole(const struct thl_rule *rule)
+/* ---- changes of rules ---- */
+
+/* From here to finish_change() gates may be wrong, which a forked process must know. What was
+ * settled before. */
+static uint32_t
+lock_for_change(void)
 {
-    return strcmp(rule->name, "thole") == 0;
+    pthread_mutex_lock(&lock);
+    uint32_t before = atomic_load_explicit(&settled, memory_order_relaxed); /* locked */
+    atomic_store_explicit(&settled, 0, memory_order_relaxed); /* a fork sees this thread's order */
+    return before;
 }
 
-/* Every logger and every child that is alive follows at once. */
-static void
-recompute_locked(void)
+/* The new epoch: named loggers follow at once. */
+static uint32_t
+begin_change_locked(void)
 {
     uint32_t n = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed); /* locked */
-    unsigned notices = THOLE_TRACE;
+    uint32_t next = (atomic_load_explicit(&epoch, memory_order_relaxed) | 1) + 1;
     for (uint32_t i = 0; i < n; i++)
         set_gate(i);
-    for (size_t i = 0; i < state.rules.n; i++)
-        if (names_thole(&state.rules.rule[i]))
-            notices = (unsigned)thl_config_level(&state.rules, "thole", 5, state.otherwise);
-    atomic_store_explicit(&notice_threshold, notices, memory_order_relaxed);
-    uint32_t next = atomic_load_explicit(&epoch, memory_order_relaxed) + 1;
-    atomic_store_explicit(&epoch, next ? next : 1, memory_order_seq_cst); /* open_gate */
-    thl_slab_each(open_gate_of, NULL);
+    atomic_store_explicit(&notice_threshold, (uint32_t)thl_rules_notice_level_locked(),
+                          memory_order_relaxed); /* may be late */
+    if (next == 0)
+        next = 2;
+    if (thl_rules_are_conditional_locked())
+        next++;
+    atomic_store_explicit(&epoch, next, memory_order_release); /* pairs with open_gate */
+    return next;
 }
 
-/* Replaces the rules of one origin (and, for set_level, of one name); at the end, so the later
- * wins. -ENOMEM changes nothing. */
-static int
-replace_locked(const struct thl_rules *rules, enum origin origin, const char *only_name)
+/* Every child that is alive follows. Without the lock: whoever makes children does not wait for a
+ * walk over a million. */
+static void
+finish_change(uint32_t which)
 {
-    size_t room = state.rules.n + rules->n, n = 0;
-    struct thl_rule *rule = malloc((room + 1) * sizeof(*rule));
-    enum origin *origins = malloc((room + 1) * sizeof(*origins));
-    if (!rule || !origins) {
-        free(rule);
-        free(origins);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < state.rules.n; i++) {
-        const struct thl_rule *old = &state.rules.rule[i];
-        if (state.origin[i] == origin && (!only_name || strcmp(old->name, only_name) == 0))
-            continue;
-        rule[n] = *old;
-        origins[n++] = state.origin[i];
-    }
-    for (size_t i = 0; i < rules->n; i++) {
-        rule[n] = rules->rule[i];
-        origins[n++] = origin;
-    }
-    struct thl_rule *old_rules = state.rules.rule;
-    enum origin *old_origins = state.origin;
-    /* in this order: a _Fork in between finds no more rules than there are */
-    state.rules.n = 0;
-    atomic_signal_fence(memory_order_seq_cst);
-    state.rules.rule = rule;
-    state.origin = origins;
-    atomic_signal_fence(memory_order_seq_cst);
-    state.rules.n = n;
-    free(old_rules);
-    free(old_origins);
-    return 0;
+    thl_slab_each(open_gate_of, NULL);
+    pthread_mutex_lock(&lock);
+    if (atomic_load_explicit(&epoch, memory_order_relaxed) == which) /* locked */
+        atomic_store_explicit(&settled, which, memory_order_relaxed);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Ends what lock_for_change() began; rc < 0: nothing has changed. */
+static int
+unlock_changed(uint32_t before, int rc)
+{
+    uint32_t which = 0;
+    if (rc < 0)
+        atomic_store_explicit(&settled, before, memory_order_relaxed); /* locked */
+    else
+        which = begin_change_locked();
+    pthread_mutex_unlock(&lock);
+    if (rc == 0)
+        finish_change(which);
+    return rc;
 }
 
 int
 thl_logger_apply(const struct thl_rules *rules, enum thole_level otherwise)
 {
-    pthread_mutex_lock(&lock);
-    int rc = replace_locked(rules, BY_CONFIGURATION, NULL);
-    if (rc == 0) {
-        state.otherwise = otherwise;
-        state.known = true;
-        recompute_locked();
-    }
-    pthread_mutex_unlock(&lock);
-    return rc;
+    uint32_t before = lock_for_change();
+    int rc = thl_rules_replace_locked(rules, THL_RULES_CONFIGURATION, NULL);
+    if (rc == 0)
+        thl_rules_set_otherwise_locked(otherwise);
+    return unlock_changed(before, rc);
 }
 
 int
 thl_logger_configure(const struct thl_rules *rules)
 {
-    pthread_mutex_lock(&lock);
-    int rc = replace_locked(rules, BY_CONFIGURE, NULL);
-    if (rc == 0)
-        recompute_locked();
-    pthread_mutex_unlock(&lock);
-    return rc;
+    uint32_t before = lock_for_change();
+    return unlock_changed(before, thl_rules_replace_locked(rules, THL_RULES_CONFIGURE, NULL));
 }
 
 int
@@ -327,32 +388,36 @@ thl_logger_set_level(unsigned number, enum thole_level level)
     size_t n;
     const char *name = thl_logger_name(number, &n);
     memcpy(rule.name, name, n + 1);
-    pthread_mutex_lock(&lock);
-    int rc = replace_locked(&one, BY_SET_LEVEL, rule.name);
-    if (rc == 0)
-        recompute_locked();
-    pthread_mutex_unlock(&lock);
-    return rc;
+    rule.name_size = (uint8_t)n;
+    uint32_t before = lock_for_change();
+    return unlock_changed(before, thl_rules_replace_locked(&one, THL_RULES_SET_LEVEL, rule.name));
 }
 
 int
 thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms)
 {
-    (void)rules;
-    (void)until_ms;
-    return -ENOTSUP;
+    uint32_t before = lock_for_change();
+    return unlock_changed(before, thl_rules_add_temporary_locked(rules, until_ms));
 }
+
 int64_t
 thl_logger_next_expiry(void)
 {
-    return INT64_MAX;
+    return thl_rules_next_expiry();
 }
+
 bool
 thl_logger_expire(int64_t now_ms)
 {
-    (void)now_ms;
-    return false;
+    if (thl_rules_next_expiry() > now_ms)
+        return false;
+    uint32_t before = lock_for_change();
+    bool went = thl_rules_expire_locked(now_ms);
+    unlock_changed(before, went ? 0 : -ENOENT);
+    return went;
 }
+
+/* ---- fork ---- */
 
 bool
 thl_logger_before_fork(void)
@@ -361,11 +426,25 @@ thl_logger_before_fork(void)
     return pthread_mutex_timedlock(&lock, &until) == 0;
 }
 
+/* A thread that was in the middle of a change, or of a bind while rules had conditions, did not
+ * come along to write the gates; and temporary rules have nobody to end them. */
+static void
+become_child(void)
+{
+    thl_lock_init(&lock);
+    bool had_temporary = thl_rules_after_fork();
+    uint32_t which = atomic_load_explicit(&epoch, memory_order_relaxed); /* alone here */
+    bool is_settled = atomic_load_explicit(&settled, memory_order_relaxed) == which;
+    if (which == 0 || (is_settled && !had_temporary && !is_conditional(which)))
+        return;
+    unlock_changed(lock_for_change(), 0);
+}
+
 void
 thl_logger_after_fork(bool in_child)
 {
     if (in_child)
-        thl_lock_init(&lock);
+        become_child();
     else
         pthread_mutex_unlock(&lock);
 }

@@ -4,8 +4,10 @@
  *
  * Number 0 is the root, whose name is empty. A number is given once and for ever, so names, numbers
  * and handles need no counts. Reading is lock-free: a name is complete before its number enters the
- * table with release; that pairs with the acquire of every look-up. Making a name, and changing
- * rules, takes one lock that no I/O holds.
+ * table with release; that pairs with the acquire of every look-up. Making a name, changing rules
+ * (rules.h), and, while any rule has a condition, asking for a child's level takes one lock that no
+ * I/O holds. A change of rules has reached every named logger and every live child when the call
+ * that made it returns; logger.c says why no gate is left behind.
  */
 #ifndef THL_LOGGER_H
 #define THL_LOGGER_H
@@ -42,6 +44,9 @@ thl_logger_known(unsigned number)
 /* The lowest level that the logger lets pass, or THL_LOGGER_UNKNOWN. */
 unsigned thl_logger_threshold(unsigned number);
 
+/* The same for any handle: a live child's own answer; a stale one's is its named logger's. */
+unsigned thl_logger_threshold_of(thole_logger lg);
+
 /* The lowest level of thole's own notices: only a rule that names `thole` raises it. */
 unsigned thl_logger_notice_threshold(void);
 
@@ -54,7 +59,18 @@ int thl_logger_configure(const struct thl_rules *rules);
 /* thole_set_level() of a named logger: a run-time rule for its name. 0 or -ENOMEM. */
 int thl_logger_set_level(unsigned number, enum thole_level level);
 
-/* Opens the gate of a child to its own level or its logger's, also while rules change. */
+/* The operator's rules, which speak before all of these until that moment of thl_clock_mono_ms();
+ * neither a configuration nor a level that is set touches them. 0, or -ENOSPC past 64. */
+int thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms);
+
+/* When the next of them ends; INT64_MAX: none. Lock-free. */
+int64_t thl_logger_next_expiry(void);
+
+/* Ends those whose time has come; whether there were any. */
+bool thl_logger_expire(int64_t now_ms);
+
+/* Writes a child's gate: its own level, or the one that the rules give its context. To be called
+ * after every change of either; safe beside all others. */
 void thl_logger_open_gate(thole_logger child);
 
 int thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms);
@@ -62,7 +78,7 @@ int64_t thl_logger_next_expiry(void);
 bool thl_logger_expire(int64_t now_ms);
 
 /* Around fork: nobody is making a name while it happens, if that can be had within 100 ms; only
- * then thl_logger_after_fork(false) may follow. */
+ * then thl_logger_after_fork(false) may follow. In the child process temporary rules are gone. */
 bool thl_logger_before_fork(void);
 void thl_logger_after_fork(bool in_child);
 

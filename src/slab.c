@@ -222,7 +222,8 @@ thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth)
     if (birth->size && block == THL_SLAB_NO_BLOCK)
         goto no_block;
     begin_life(item, birth, block, out);
-    atomic_fetch_add_explicit(&thl_slab_counts.made, 1, memory_order_relaxed); /* a counter */
+    atomic_fetch_add_explicit(&thl_slab_counts.made, 1,
+                              memory_order_acq_rel); /* pairs with thl_slab_each */
     return 0;
 
 no_block:
@@ -381,16 +382,28 @@ thl_slab_set_gate(thole_logger lg, unsigned threshold)
     unsigned number = thl_slab_slot_of(lg);
     uint64_t want = thl_slab_gate(thl_slab_generation_of(lg), threshold);
     uint64_t old = __atomic_load_n(&gates[number], __ATOMIC_RELAXED);
-    /* relaxed: a hint. Generations only grow, so a late setter never opens another child's gate. */
+    /* Generations only grow, so a late setter never opens another child's gate. acq_rel: pairs with
+     * itself, also when nothing changes. */
     while (old >> 32 == want >> 32 &&
-           !__atomic_compare_exchange_n(&gates[number], &old, want, true, __ATOMIC_RELAXED,
+           !__atomic_compare_exchange_n(&gates[number], &old, want, true, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED))
         ;
+}
+
+unsigned
+thl_slab_threshold_of(thole_logger lg)
+{
+    /* relaxed: a level may be seen a little late */
+    uint64_t gate = __atomic_load_n(&gates[thl_slab_slot_of(lg)], __ATOMIC_RELAXED);
+    uint64_t threshold = gate - thl_slab_gate(thl_slab_generation_of(lg), 0);
+    return threshold < UINT32_MAX ? (unsigned)threshold : UINT32_MAX;
 }
 
 bool
 thl_slab_walk(uint32_t *at, uint32_t n, thl_slab_fn fn, void *arg)
 {
+    atomic_fetch_add_explicit(&thl_slab_counts.made, 0,
+                              memory_order_acq_rel); /* pairs with thl_slab_create */
     uint32_t made = atomic_load_explicit(&slots.made, memory_order_relaxed); /* a bound */
     uint32_t end = n < made - *at ? *at + n : made;
     for (; *at < end; ++*at) {

@@ -21,9 +21,10 @@
  * plain memcpy would be a data race, and fences are not understood by thread sanitizers.
  *
  * Ordering: life (acq_rel on the way down) pairs with itself: all uses before the end. context
- * (release) pairs with thl_slab_open (acquire): the block's words. gate is relaxed: it is a hint
- * for the inline test, and every use checks `life` again. Progress: lock-free. Models:
- * tests/race/models/slab.pml, context.pml; stress: tests/race/child.c.
+ * (release) pairs with thl_slab_open (acquire): the block's words. gate is read relaxed: it is a
+ * hint for the inline test, and every use checks `life` again; those who write it (acq_rel) see
+ * each other, and `made` (acq_rel) pairs with itself in thl_slab_each: logger.c, open_gate.
+ * Progress: lock-free. Models: tests/race/models/slab.pml, context.pml; stress: tests/race/child.c.
  */
 #ifndef THL_SLAB_H
 #define THL_SLAB_H
@@ -138,10 +139,15 @@ int thl_slab_replace(const struct thl_slab_ref *ref, const void *context, uint32
 /* The slot of a live child, or NULL. */
 struct thl_slot *thl_slab_find(thole_logger lg);
 
-/* Sets the threshold in a child's gate, unless it ended meanwhile. */
+/* Sets the threshold in a child's gate, unless it ended meanwhile. Whoever sets it after another
+ * sees what the other saw. */
 void thl_slab_set_gate(thole_logger lg, unsigned threshold);
 
-/* Calls fn for every child that is live while the walk passes it. */
+/* The threshold in a child's gate; past THOLE_OFF when it is not known, or another child's. */
+unsigned thl_slab_threshold_of(thole_logger lg);
+
+/* Calls fn for every child that is live while the walk passes it. One that it does not meet was
+ * counted as made after the walk began, and its maker sees what the caller did before that. */
 typedef void (*thl_slab_fn)(void *arg, thole_logger lg, struct thl_slot *slot);
 void thl_slab_each(thl_slab_fn fn, void *arg);
 

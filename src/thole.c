@@ -132,20 +132,11 @@ thole_set_level(thole_logger lg, enum thole_level level)
     return thl_child_set_level(lg, level);
 }
 
-static unsigned
-threshold_of(thole_logger lg)
-{
-    struct thl_slot *slot = thl_slab_is_named(lg) ? NULL : thl_slab_find(lg);
-    unsigned own = slot ? atomic_load_explicit(&slot->level, memory_order_relaxed) /* may be late */
-                        : THL_SLAB_NO_LEVEL;
-    return own != THL_SLAB_NO_LEVEL ? own : thl_logger_threshold(thl_slab_logger_of(lg));
-}
-
 THL_EXPORT enum thole_level
 thole_get_level(thole_logger lg)
 {
     thl_lifecycle_configure();
-    unsigned threshold = threshold_of(lg);
+    unsigned threshold = thl_logger_threshold_of(lg);
     return threshold <= THOLE_OFF ? (enum thole_level)threshold : THOLE_TRACE;
 }
 
@@ -155,7 +146,7 @@ thole_on_slow_(thole_logger lg, unsigned level)
 {
     const int saved = errno;
     thl_lifecycle_configure();
-    unsigned threshold = threshold_of(lg);
+    unsigned threshold = thl_logger_threshold_of(lg);
     errno = saved;
     return threshold == THL_LOGGER_UNKNOWN || level >= threshold;
 }

@@ -10,14 +10,14 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'buf clock compiler console errname escape lock number number_addr number_double '
-             'thread verdict zone'),
-    ('values', 'config config_error config_limits config_log config_sinks config_text '
-               'config_uri field level record view'),
+    ('base', 'buf clock compiler console errname escape lock network number number_addr '
+             'number_double thread verdict zone'),
+    ('values', 'config config_condition config_error config_limits config_log config_sinks '
+               'config_text config_uri field field_text level record view'),
     ('storage', 'arena arena_layout pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
-    ('front', 'census child emission emit logger notice producer scope'),
+    ('front', 'census child emission emit logger notice producer rules scope'),
     ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
                'merge news observe outbox '
                'outbox_end outbox_fallback outbox_health '

@@ -137,7 +137,7 @@ static const struct wrong wrong_values[] = {
     {"THOLE_LOG", "verbose", 1, "\"verbose\""},
     {"THOLE_LOG", "net=", 5, ""},
     {"THOLE_LOG", "=debug", 1, ""},
-    {"THOLE_LOG", "info,net{peer=10.0.0.0/8}=trace", 9, "not supported yet"},
+    {"THOLE_LOG", "info,net{peer=10.0.0.0/33}=trace", 24, "bad prefix length \"33\""},
     {"THOLE_LOG", "warn,net=7", 10, "\"7\""},
     {"THOLE_SINKS", "memry:", 1, "did you mean \"memory"},
     {"THOLE_SINKS", "memory:?levle=warn", 9, "did you mean \"level\"?"},

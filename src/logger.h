@@ -73,10 +73,6 @@ bool thl_logger_expire(int64_t now_ms);
  * after every change of either; safe beside all others. */
 void thl_logger_open_gate(thole_logger child);
 
-int thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms);
-int64_t thl_logger_next_expiry(void);
-bool thl_logger_expire(int64_t now_ms);
-
 /* Around fork: nobody is making a name while it happens, if that can be had within 100 ms; only
  * then thl_logger_after_fork(false) may follow. In the child process temporary rules are gone. */
 bool thl_logger_before_fork(void);

@@ -120,6 +120,9 @@ struct thl_limits {
     uint64_t queue;           /* bytes of one queue; rounded up to a power of two */
     bool block;               /* overflow=block:MS */
     uint32_t block_ms;
+    uint32_t site_rate;  /* records a second of one call site and logger; 0: no limit */
+    uint32_t site_burst; /* at once */
+    uint32_t site_below; /* enum thole_level: from this one up there is no limit */
 };
 
 void thl_config_limits_default(struct thl_limits *limits);
@@ -127,8 +130,8 @@ void thl_config_limits_default(struct thl_limits *limits);
 /* Merges the keys of `text` into *limits. K and M are 1024 and 1048576. Ranges:
  * children 1..1048575, loggers 1..4096, children + loggers at most 1048576, sites 1..1048576,
  * queues 2..1024, context 64..8K, record 512..64000, queue 16K..1G and at least 8 times record,
- * overflow drop|block:MS (MS 1..3600000). site-rate takes only 0 for now. A value out of range is
- * an error and is not applied. */
+ * overflow drop|block:MS (MS 1..3600000), site-rate 0|N/s[:burst=M][:below=LEVEL] (N and M
+ * 1..1000000). A value out of range is an error and is not applied. */
 void thl_config_limits(const char *label, const char *text, struct thl_limits *limits,
                        struct thl_config_errors *errors);
 

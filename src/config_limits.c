@@ -5,6 +5,8 @@
 #define TOGETHER 1048576u   /* children and loggers share one table of gates */
 #define RECORDS_IN_QUEUE 8u /* a queue that holds fewer drops at the first burst */
 #define BLOCK_MAX_MS 3600000u
+#define SITE_RATE_MAX 1000000u
+#define SITE_BELOW THOLE_ERROR /* where below= is not given */
 
 /* The keys that are a number in a range. */
 enum field { CHILDREN, LOGGERS, SITES, QUEUES, CONTEXT, RECORD, QUEUE, NUMBERS };
@@ -41,6 +43,7 @@ thl_config_limits_default(struct thl_limits *limits)
         .context = 512,
         .record = 8192,
         .queue = 1048576,
+        .site_below = SITE_BELOW,
     };
 }
 
@@ -84,13 +87,75 @@ read_overflow(const struct reading *r, struct thl_span value, struct thl_limits 
                           quote.text, BLOCK_MAX_MS);
 }
 
-static void
-read_site_rate(const struct reading *r, struct thl_span value)
+/* What one site-rate= says. */
+struct site_rate {
+    uint64_t rate, burst; /* burst 0: not given */
+    int below;            /* -1: an error was told */
+};
+
+/* A number of site-rate=, 1 to the bound; an error at it otherwise. */
+static bool
+read_site_number(const struct reading *r, const char *what, struct thl_span value, uint64_t *out)
 {
+    if (value.n > 0 && value.s[value.n - 1] <= '9' && thl_config_text_number(value, out) &&
+        *out >= 1 && *out <= SITE_RATE_MAX)
+        return true;
     struct thl_config_quote quote = thl_config_text_quote(value);
-    if (!thl_config_text_is(value, "0"))
-        thl_config_text_error(
-            &r->t, value.s, "site-rate=%s: expected 0 (others are not supported yet)", quote.text);
+    thl_config_text_error(&r->t, value.s, "%s%s: expected 1 to %u", what, quote.text,
+                          SITE_RATE_MAX);
+    return false;
+}
+
+/* ":burst=M" or ":below=LEVEL", without the colon. */
+static bool
+read_site_option(const struct reading *r, struct thl_span option, struct site_rate *to)
+{
+    static const char *const words[] = {"burst", "below"};
+    struct thl_span value, key = thl_config_text_cut(option, '=', &value);
+    if (!value.s)
+        value = (struct thl_span){key.s + key.n, 0};
+    if (thl_config_text_is(key, "burst"))
+        return read_site_number(r, "burst=", value, &to->burst);
+    if (thl_config_text_is(key, "below")) {
+        to->below = thl_config_text_level(&r->t, value.s, value, "");
+        return to->below >= 0;
+    }
+    thl_config_text_unknown(&r->t, key.s, "part of site-rate", key, words, 2, "");
+    return false;
+}
+
+/* "N/s" and what follows it. */
+static bool
+read_site_parts(const struct reading *r, struct thl_span value, struct site_rate *to)
+{
+    struct thl_span rest, rate = thl_config_text_cut(value, ':', &rest);
+    if (rate.n < 3 || memcmp(rate.s + rate.n - 2, "/s", 2) != 0) {
+        struct thl_config_quote quote = thl_config_text_quote(rate);
+        thl_config_text_error(&r->t, rate.s,
+                              "site-rate=%s: expected 0 or N/s, as in 100/s:burst=200:below=error",
+                              quote.text);
+        return false;
+    }
+    rate.n -= 2;
+    if (!read_site_number(r, "site-rate=", rate, &to->rate))
+        return false;
+    while (rest.s) {
+        struct thl_span option = thl_config_text_cut(rest, ':', &rest);
+        if (!read_site_option(r, option, to))
+            return false;
+    }
+    return true;
+}
+
+static void
+read_site_rate(const struct reading *r, struct thl_span value, struct thl_limits *limits)
+{
+    struct site_rate said = {0, 0, SITE_BELOW};
+    if (!thl_config_text_is(value, "0") && !read_site_parts(r, value, &said))
+        return;
+    limits->site_rate = (uint32_t)said.rate;
+    limits->site_burst = (uint32_t)(said.burst ? said.burst : said.rate);
+    limits->site_below = (uint32_t)said.below;
 }
 
 static void
@@ -116,7 +181,7 @@ read_value(struct reading *r, struct thl_span key, struct thl_span value, struct
     if (thl_config_text_is(key, "overflow"))
         read_overflow(r, value, limits);
     else if (thl_config_text_is(key, "site-rate"))
-        read_site_rate(r, value);
+        read_site_rate(r, value, limits);
     else
         refuse_key(r, key);
 }

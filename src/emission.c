@@ -76,7 +76,7 @@ thl_emission_put(void *place, const struct thl_emission *e, const struct thl_sla
 {
     struct thl_record *r = place;
     unsigned char *to = (unsigned char *)(r + 1);
-    if (ref && !thl_slab_copy(ref, to)) /* also without a context: it may have ended */
+    if (ref && !thl_slab_copy(ref, to))          /* also without a context: it may have ended */
         return false;
     r->ticks = e->ticks;
     r->handle = e->lg.bits;
@@ -90,6 +90,7 @@ thl_emission_put(void *place, const struct thl_emission *e, const struct thl_sla
     r->file_size = (uint16_t)e->file_size;
     r->level = (uint8_t)e->level;
     r->flags = e->flags;
+    r->suppressed = e->suppressed;
     to += thl_field_pad(r->context_size);
     if (e->site)
         thl_field_site_put(to, e->values, e->n);

@@ -15,11 +15,13 @@ struct thl_emission {
     thole_logger lg;
     uint64_t ticks;
     unsigned level, n;
-    uint32_t site, line, cut;
+    uint32_t site;
+    uint32_t cut, line;
+    uint32_t suppressed; /* announced by this record: see flood.h */
     uint8_t flags;
-    const char *file, *msg;
+    const char *file, *msg; /* these five: inline */
     size_t file_size, msg_size;
-    const struct thl_site_key *keys; /* inline */
+    const struct thl_site_key *keys;
     struct thl_value *values;
 };
 

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "emission.h"
+#include "flood.h"
 #include "logger.h"
 #include "producer.h"
 #include "site.h"
@@ -200,8 +201,11 @@ emit_direct_uncancelled(struct thl_emission *e)
         const struct thl_slab_ref *context = thl_emission_open(e, &ref);
         size_t size = thl_emission_fit(e, context ? context->size : 0);
         void *place = thl_emit_direct.begin(e->level, size, &again);
-        if (!place)
+        if (!place) {
+            if (!again)
+                thl_flood_give_back(e);
             return again;
+        }
         if (thl_emission_put(place, e, context)) {
             thl_emit_direct.end(size);
             return false;
@@ -238,14 +242,27 @@ emit_once(struct thl_emission *e)
         struct thl_slab_ref ref;
         (void)thl_emission_open(e, &ref); /* a stale use is counted, also where no lock was had */
         count_full(e->level);
+        thl_flood_give_back(e);
     }
     return outcome;
+}
+
+/* One that is suppressed comes no further than this. */
+static THL_COLD bool
+is_suppressed(struct thl_emission *e)
+{
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    if (atomic_load_explicit(&run->epoch, memory_order_acquire) == 0) /* start */
+        thl_emit_direct.look();
+    return !thl_flood_admit(e);
 }
 
 static void
 emit(struct thl_emission *e)
 {
     e->ticks = thl_clock_ticks();
+    if (THL_UNLIKELY(thl_flood_is_on()) && is_suppressed(e))
+        return;
     while (THL_UNLIKELY(emit_once(e) == NOT_RUNNING) && emit_direct(e))
         ; /* a start came in between: into its queues */
 }
@@ -278,9 +295,8 @@ thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t
     e.level = level;
     e.n = site->nfields;
     e.site = thl_site_intern(site, word);
-    e.line = e.cut = 0;
-    e.flags = 0;
-    e.file = e.msg = "";
+    e.cut = e.line = e.suppressed = e.flags = 0;
+    e.file = e.msg = NULL;
     e.file_size = e.msg_size = 0;
     e.keys = NULL;
     e.values = values;

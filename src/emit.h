@@ -57,6 +57,7 @@ struct thl_emit_ledger {
     _Atomic uint64_t discarded;           /* popped and not routed: among `stopped` */
     _Atomic uint32_t discarding;          /* odd while the writer moves records to `discarded` */
     _Atomic uint64_t truncated;
+    _Atomic uint64_t suppressed; /* called, and held back by site-rate= */
 };
 
 extern _Atomic(struct thl_emit_run *) thl_emit_run;
@@ -65,11 +66,13 @@ extern struct thl_emit_ledger thl_emit_ledger;
 
 /* Provided by the lifecycle. begin gives room for a record of `size` bytes and takes the direct
  * mode's lock, or gives NULL when the record was dropped and counted, or *again when there are
- * queues by now; end writes the record; cancel gives the room back unused. */
+ * queues by now; end writes the record; cancel gives the room back unused. look: in a process that
+ * was forked without a handler, clears what was its parent's. */
 struct thl_emit_direct {
     void *(*begin)(unsigned level, size_t size, bool *again);
     void (*end)(size_t size);
     void (*cancel)(void);
+    void (*look)(void);
 };
 extern const struct thl_emit_direct thl_emit_direct;
 

@@ -63,7 +63,8 @@ struct cutter {
     size_t value_limit, msg_limit, field_limit;
     size_t nfields;  /* of the whole, without thole's marks */
     uint64_t before; /* cut earlier, as the view's own mark says */
-    bool stale, rfc;
+    size_t nmarks;   /* others of thole's own, which stay as they are */
+    bool rfc;
     uint64_t cut; /* by the last try */
     struct thl_view view;
     char msg[MESSAGE_ROOM];
@@ -80,19 +81,22 @@ static void
 take_marks(struct cutter *c)
 {
     size_t n = c->whole->nfields;
-    c->before = 0;
+    c->before = c->nmarks = 0;
     if (n > 0 && is_named(&c->whole->field[n - 1], "thole.truncated", 15))
         c->before = c->whole->field[--n].value.v.u;
-    c->stale = n > 0 && is_named(&c->whole->field[n - 1], "thole.stale", 11);
-    c->nfields = c->stale ? n - 1 : n;
+    if (n > 0 && is_named(&c->whole->field[n - 1], "thole.suppressed", 16))
+        c->nmarks++;
+    if (n > c->nmarks && is_named(&c->whole->field[n - c->nmarks - 1], "thole.stale", 11))
+        c->nmarks++;
+    c->nfields = n - c->nmarks;
 }
 
 static void
 put_marks(struct cutter *c)
 {
     struct thl_view *v = &c->view;
-    if (c->stale)
-        v->field[v->nfields++] = c->whole->field[c->nfields];
+    for (size_t i = 0; i < c->nmarks; i++)
+        v->field[v->nfields++] = c->whole->field[c->nfields + i];
     v->field[v->nfields++] = (struct thl_view_field){
         "thole.truncated", 15, {THOLE_FIELD_UINT, 0, {.u = c->before + c->cut}}};
 }
@@ -110,7 +114,7 @@ limit_value(const struct thl_value *v, size_t limit)
 static void
 limit_fields(struct cutter *c)
 {
-    const size_t room = THL_VIEW_FIELDS - 2;
+    const size_t room = THL_VIEW_FIELDS - THL_VIEW_MARKS;
     size_t n = c->field_limit < room ? c->field_limit : room;
     c->view.nfields = n;
     for (size_t i = 0; i < c->nfields; i++) {

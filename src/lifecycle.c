@@ -13,6 +13,7 @@
 #include "compiler.h"
 #include "dispatch.h"
 #include "emit.h"
+#include "flood.h"
 #include "lock.h"
 #include "logger.h"
 #include "news.h"
@@ -140,7 +141,7 @@ configure_locked(void)
         return rc;
     apply_limits(&settings.limits);
     rc = make_direct_buffer();
-    if (rc < 0 || (rc = thl_site_init(limits.sites)) < 0)
+    if (rc < 0 || (rc = thl_site_init(limits.sites)) < 0 || (rc = thl_flood_apply(&limits)) < 0)
         return rc;
     thl_dispatch_close(thl_life.dispatch, &deadline); /* nothing, if it was stopped */
     thl_news_print_lost(thl_life.dispatch);
@@ -243,7 +244,8 @@ direct_cancel(void)
     pthread_mutex_unlock(&thl_life.lock);
 }
 
-const struct thl_emit_direct thl_emit_direct = {direct_begin, direct_end, direct_cancel};
+const struct thl_emit_direct thl_emit_direct = {direct_begin, direct_end, direct_cancel,
+                                                thl_life_notice_fork};
 
 /* ---- start ---- */
 

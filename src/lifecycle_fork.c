@@ -28,6 +28,7 @@
 #include "compiler.h"
 #include "dispatch.h"
 #include "emit.h"
+#include "flood.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
 #include "lock.h"
@@ -182,6 +183,7 @@ become_child(void)
     thl_observe_after_fork();
     thl_arena_forget(&thl_life.arena);
     clear_ledger();
+    thl_flood_after_fork();
     thl_life.epoch++;
 }
 

@@ -6,6 +6,7 @@
 #include "census.h"
 #include "compiler.h"
 #include "console.h"
+#include "flood.h"
 #include "lifecycle.h"
 #include "lifecycle_state.h"
 #include "lock.h"
@@ -204,6 +205,7 @@ stop(int timeout_ms)
         rc = await_stopped_locked(&deadline);
     } else if (thl_life_state() == THL_LIFE_DIRECT) {
         report_children();
+        thl_flood_end(); /* what is called from now on is dropped as stopped */
         rc = close_direct_locked(&deadline);
         thl_life_set_state(THL_LIFE_STOPPED);
     }

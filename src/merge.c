@@ -3,6 +3,7 @@
 #include "merge.h"
 
 #include "emit.h"
+#include "flood.h"
 
 static bool
 peek(struct thl_merge_source *s)
@@ -53,6 +54,7 @@ thl_merge_discard(struct thl_merge *m, struct thl_merge_source *s)
     thl_emit_discard_begin();
     do {
         by_level[s->record->level < THL_LEVELS ? s->record->level : THL_LEVELS - 1]++;
+        thl_flood_give_back_record(s->record);
         thl_ring_pop_consumer(s->ring, s->size);
     } while (peek(s));
     thl_emit_discard_end(by_level);

@@ -7,12 +7,15 @@
 #include "console.h"
 #include "emit.h"
 #include "errname.h"
+#include "flood.h"
 #include "format_value.h"
 #include "logger.h"
 #include "notice.h"
 #include "number.h"
 
 #define SAY_EVERY_MS 1000
+#define SUPPRESSED_EVERY_MS 10000
+#define SUPPRESSED_SITES 16 /* named; the others are summed */
 
 /* A notice, and the one target that it is not for: a target in trouble is not told of its own. */
 struct saying {
@@ -115,6 +118,68 @@ say_process_drops(struct thl_dispatch *d, struct process_drops *p, bool last)
     return true;
 }
 
+/* ---- floods ---- */
+
+struct suppressed {
+    uint32_t site;
+    uint64_t count;
+};
+
+/* The call sites of the most, in that order; their number. */
+static size_t
+find_worst(struct suppressed *worst, uint32_t nsites)
+{
+    size_t n = 0;
+    for (uint32_t site = 0; site < nsites; site++) {
+        uint64_t count = thl_flood_look(site);
+        size_t at = n;
+        while (at > 0 && worst[at - 1].count < count)
+            at--;
+        if (count == 0 || at == SUPPRESSED_SITES)
+            continue;
+        n += n < SUPPRESSED_SITES;
+        memmove(&worst[at + 1], &worst[at], (n - at - 1) * sizeof(*worst));
+        worst[at] = (struct suppressed){site, count};
+    }
+    return n;
+}
+
+static bool
+say_suppressed_at(struct saying *s, const char *src, uint64_t count)
+{
+    thole_field fields[] = {thl_notice_text("src", src), thl_notice_uint("count", count)};
+    if (count > 0)
+        say(s, &(struct thl_notice){THOLE_WARN, "records suppressed", fields, 2, false});
+    return count > 0;
+}
+
+/* What no record has announced: a flood has ended, its child too, or this is the last time. */
+static bool
+say_suppressed(struct thl_dispatch *d, bool last)
+{
+    static int64_t looked_ms; /* the dispatching thread's */
+    struct suppressed worst[SUPPRESSED_SITES];
+    struct saying s = {d, NULL};
+    char src[96];
+    bool said = false;
+    uint64_t others = 0;
+    if (!thl_flood_has_unsaid())
+        return false;
+    int64_t now = thl_clock_mono_ms();
+    if (!last && now - looked_ms < SUPPRESSED_EVERY_MS)
+        return false;
+    looked_ms = now;
+    thl_flood_collect(last);
+    uint32_t nsites = thl_flood_sites();
+    size_t n = find_worst(worst, nsites);
+    for (size_t i = 0; i < n; i++)
+        said |= say_suppressed_at(&s, thl_notice_src(src, sizeof(src), worst[i].site),
+                                  thl_flood_take(worst[i].site));
+    for (uint32_t site = 0; n == SUPPRESSED_SITES && site < nsites; site++)
+        others += thl_flood_take(site);
+    return say_suppressed_at(&s, "others", others) || said;
+}
+
 /* ---- targets ---- */
 
 static void
@@ -160,6 +225,7 @@ thl_news_say(struct thl_dispatch *d, bool last)
     bool said = false;
     for (size_t i = 0; i < PROCESS_DROPS; i++)
         said |= say_process_drops(d, &process_drops[i], last);
+    said |= say_suppressed(d, last);
     for (size_t i = 0; i < d->targets.n; i++)
         said |= say_news(d, d->outbox[i], last);
     if (thl_notice_pending()) {

@@ -10,6 +10,7 @@
  * only when two may be equal. */
 struct collector {
     struct thl_view *view;
+    size_t room; /* fields */
     uint64_t seen;
     uint64_t cut; /* bytes, of context and record */
 };
@@ -45,7 +46,7 @@ add(struct collector *c, const char *key, size_t n, const struct thl_value *valu
     if (c->seen & bit)
         remove_key(view, key, n);
     c->seen |= bit;
-    if (view->nfields == THL_VIEW_FIELDS)
+    if (view->nfields == c->room)
         return;
     struct thl_view_field *f = &view->field[view->nfields++];
     f->key = key;
@@ -148,9 +149,13 @@ static void
 add_marks(struct collector *c, const struct thl_record *r)
 {
     struct thl_value yes = {THOLE_FIELD_BOOL, 0, {.u = 1}};
+    struct thl_value suppressed = {THOLE_FIELD_UINT, 0, {.u = r->suppressed}};
     struct thl_value cut = {THOLE_FIELD_UINT, 0, {.u = c->cut + r->cut}};
+    c->room = THL_VIEW_FIELDS;
     if (r->flags & THL_RECORD_STALE)
         add(c, "thole.stale", 11, &yes);
+    if (r->suppressed)
+        add(c, "thole.suppressed", 16, &suppressed);
     if (cut.v.u)
         add(c, "thole.truncated", 15, &cut);
 }
@@ -159,7 +164,7 @@ void
 thl_record_view(struct thl_view *view, const struct thl_record *record, size_t size,
                 const struct thl_site_text *site)
 {
-    struct collector c = {view, 0, 0};
+    struct collector c = {view, THL_VIEW_FIELDS - THL_VIEW_MARKS, 0, 0};
     const unsigned char *from = (const unsigned char *)(record + 1);
     size_t context = thl_field_pad(record->context_size);
     view->level = record->level < THOLE_OFF ? (enum thole_level)record->level : THOLE_EMERG;

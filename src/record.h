@@ -33,7 +33,8 @@ struct thl_record {
     uint32_t line;    /* inline */
     uint16_t context_size, nfields, msg_size, file_size; /* the last three: inline */
     uint8_t level, flags;
-    uint8_t pad[6];
+    uint8_t pad[2];
+    uint32_t suppressed; /* records of this call site and logger before it: flood.h */
 };
 
 /* A call site's constant text, as the table keeps it; keys are canonical. */
@@ -50,9 +51,9 @@ struct thl_site_text {
 };
 
 /* Takes a record of `size` bytes apart; `site` is NULL for an inline one. Fields of the event win
- * over the context's, later over earlier; errno fields become three; "thole.stale" and
- * "thole.truncated" come last. Leaves unix_ns, logger and seq alone. Safe for any bytes: what
- * cannot be decoded is left out. */
+ * over the context's, later over earlier; errno fields become three; "thole.stale",
+ * "thole.suppressed" and "thole.truncated" come last. Leaves unix_ns, logger and seq alone. Safe
+ * for any bytes: what cannot be decoded is left out. */
 void thl_record_view(struct thl_view *view, const struct thl_record *record, size_t size,
                      const struct thl_site_text *site);
 

@@ -76,6 +76,7 @@ thl_report_process(struct thole_stats *out, const struct thl_arena *arena)
 {
     count_calls(out, arena);
     out->routed += load(&thl_emit_ledger.direct) + load(&thl_dispatch_notices_made);
+    out->suppressed = load(&thl_emit_ledger.suppressed);
     out->called = out->routed + out->dropped + out->suppressed + out->queued;
     out->loggers = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed) - 1;
     out->loggers_refused = load(&thl_logger_counts.refused);

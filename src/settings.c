@@ -233,7 +233,9 @@ thl_settings_limits_differ(const struct thl_limits *a, const struct thl_limits *
 {
     return a->children != b->children || a->loggers != b->loggers || a->sites != b->sites ||
            a->queues != b->queues || a->context != b->context || a->record != b->record ||
-           a->queue != b->queue || a->block != b->block || a->block_ms != b->block_ms;
+           a->queue != b->queue || a->block != b->block || a->block_ms != b->block_ms ||
+           a->site_rate != b->site_rate || a->site_burst != b->site_burst ||
+           a->site_below != b->site_below;
 }
 
 int

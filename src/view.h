@@ -3,8 +3,8 @@
  * A record taken apart for the formatters: everything borrowed, nothing left to look up.
  *
  * Keys are canonical and unique already (thole.h, envelope keys have their trailing '_'), errno
- * fields are already three fields, "thole.stale" and "thole.truncated" are ordinary fields at the
- * end. Bytes of keys, values, message and file are NOT escaped yet.
+ * fields are already three fields, "thole.stale", "thole.suppressed" and "thole.truncated" are
+ * ordinary fields at the end. Bytes of keys, values, message and file are NOT escaped yet.
  */
 #ifndef THL_VIEW_H
 #define THL_VIEW_H
@@ -14,6 +14,7 @@
 #include <thole/thole.h>
 
 #define THL_VIEW_FIELDS 192
+#define THL_VIEW_MARKS 3 /* of them, kept for thole's own at the end */
 
 struct thl_value {
     uint32_t type; /* enum thole_field_type, but never CSTRING, ERRNO */

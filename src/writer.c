@@ -13,6 +13,7 @@
 #include "bell.h"
 #include "compiler.h"
 #include "emit.h"
+#include "flood.h"
 #include "last_thread.h"
 #include "lock.h"
 #include "merge.h"
@@ -426,6 +427,7 @@ int
 thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
 {
     int rc = close_gate(soft);
+    thl_flood_end(); /* what is called from now on is dropped as stopped */
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
     thl_emit_wake_surely();
     if (is_self()) { /* exit() inside a sink that it serves */

@@ -17,7 +17,7 @@ FLOORS = [
     ('storage', 'arena arena_layout pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
-    ('front', 'census child emission emit logger notice producer rules scope'),
+    ('front', 'census child emission emit flood logger notice producer rules scope'),
     ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
                'merge news observe outbox '
                'outbox_end outbox_fallback outbox_health '

@@ -14,7 +14,8 @@ static const struct thl_limits defaults = {.children = 65536,
                                            .queues = 64,
                                            .context = 512,
                                            .record = 8192,
-                                           .queue = 1048576};
+                                           .queue = 1048576,
+                                           .site_below = THOLE_ERROR};
 
 /* The limits after `text` upon the defaults; *errors is the caller's to end. */
 static struct thl_limits
@@ -42,7 +43,9 @@ equal(const struct thl_limits *a, const struct thl_limits *b)
 {
     return a->children == b->children && a->loggers == b->loggers && a->sites == b->sites &&
            a->queues == b->queues && a->context == b->context && a->record == b->record &&
-           a->queue == b->queue && a->block == b->block && a->block_ms == b->block_ms;
+           a->queue == b->queue && a->block == b->block && a->block_ms == b->block_ms &&
+           a->site_rate == b->site_rate && a->site_burst == b->site_burst &&
+           a->site_below == b->site_below;
 }
 
 THL_TEST(config_limits, defaults_are_those_of_the_contract)
@@ -92,7 +95,19 @@ THL_TEST(config_limits, wrong_value_gives_one_positioned_message_and_changes_not
         {"overflow=block:1K", 10, "overflow=block:1K: expected drop or block:MS (MS 1 to 3600000)"},
         {"overflow=block:3600001", 10,
          "overflow=block:3600001: expected drop or block:MS (MS 1 to 3600000)"},
-        {"site-rate=5", 11, "site-rate=5: expected 0 (others are not supported yet)"},
+        {"site-rate=5", 11, "site-rate=5: expected 0 or N/s, as in 100/s:burst=200:below=error"},
+        {"site-rate", 10, "site-rate=: expected 0 or N/s, as in 100/s:burst=200:below=error"},
+        {"site-rate=/s", 11, "site-rate=/s: expected 0 or N/s, as in 100/s:burst=200:below=error"},
+        {"site-rate=0/s", 11, "site-rate=0: expected 1 to 1000000"},
+        {"site-rate=1K/s", 11, "site-rate=1K: expected 1 to 1000000"},
+        {"site-rate=1000001/s", 11, "site-rate=1000001: expected 1 to 1000000"},
+        {"site-rate=5/s:", 15, "unknown part of site-rate \"\" (expected burst or below)"},
+        {"site-rate=5/s:brust=9", 15,
+         "unknown part of site-rate \"brust\" (did you mean \"burst\"?)"},
+        {"site-rate=5/s:burst", 20, "burst=: expected 1 to 1000000"},
+        {"site-rate=5/s:burst=0", 21, "burst=0: expected 1 to 1000000"},
+        {"site-rate=5/s:burst=9:below=eror", 29,
+         "unknown level \"eror\" (did you mean \"error\"?)"},
         {" chidren = 5", 2, "unknown key \"chidren\" (did you mean \"children\"?)"},
         {"zz=5", 1,
          "unknown key \"zz\" (expected children, loggers, sites, queues, context, record, queue, "
@@ -116,12 +131,39 @@ THL_TEST(config_limits, ends_of_each_range_are_inside)
 {
     struct thl_limits low = parse_valid("children=1,loggers=1,sites=1,queues=2,context=64,"
                                         "record=512,queue=16K,overflow=block:1");
-    cr_expect(equal(&low, &(struct thl_limits){1, 1, 1, 2, 64, 512, 16384, true, 1}));
+    cr_expect(
+        equal(&low, &(struct thl_limits){1, 1, 1, 2, 64, 512, 16384, true, 1, 0, 0, THOLE_ERROR}));
     struct thl_limits high = parse_valid("children=1044480,loggers=4096,sites=1M,queues=1K,"
                                          "context=8K,record=64000,queue=1G,"
                                          "overflow=block:3600000");
     cr_expect(equal(&high, &(struct thl_limits){1044480, 4096, 1048576, 1024, 8192, 64000, 1u << 30,
-                                                true, 3600000}));
+                                                true, 3600000, 0, 0, THOLE_ERROR}));
+}
+
+THL_TEST(config_limits, site_rate_has_a_burst_of_one_second_and_spares_errors)
+{
+    struct thl_limits limits = parse_valid("site-rate=100/s");
+    cr_expect_eq(limits.site_rate, 100u);
+    cr_expect_eq(limits.site_burst, 100u);
+    cr_expect_eq(limits.site_below, (unsigned)THOLE_ERROR);
+    limits = parse_valid("site-rate=1000000/s:below=off:burst=1000000,loggers=5");
+    cr_expect_eq(limits.site_rate, 1000000u);
+    cr_expect_eq(limits.site_burst, 1000000u);
+    cr_expect_eq(limits.site_below, (unsigned)THOLE_OFF);
+    cr_expect_eq(limits.loggers, 5u);
+    limits = parse_valid("site-rate=1/s:burst=1:below=trace");
+    cr_expect_eq(limits.site_burst, 1u);
+    cr_expect_eq(limits.site_below, (unsigned)THOLE_TRACE);
+}
+
+THL_TEST(config_limits, a_later_site_rate_replaces_the_earlier_whole)
+{
+    struct thl_limits limits = parse_valid("site-rate=9/s:burst=7:below=off,site-rate=5/s");
+    cr_expect_eq(limits.site_rate, 5u);
+    cr_expect_eq(limits.site_burst, 5u);
+    cr_expect_eq(limits.site_below, (unsigned)THOLE_ERROR);
+    limits = parse_valid("site-rate=9/s:burst=7:below=off,site-rate=0");
+    cr_expect(equal(&limits, &defaults));
 }
 
 THL_TEST(config_limits, a_queue_is_rounded_up_to_a_power_of_two)

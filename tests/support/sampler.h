@@ -83,7 +83,7 @@ sampler_run(void *arg)
         pthread_mutex_unlock(&s->lock);
         struct thole_stats now = sampler_look();
         if (now.routed < before.routed || now.dropped < before.dropped ||
-            now.called < before.called)
+            now.called < before.called || now.suppressed < before.suppressed)
             sampler_fail(&now, "a counter ran back");
         before = now;
         next.tv_nsec += 1000000;

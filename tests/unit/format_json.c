@@ -186,6 +186,20 @@ THL_TEST(format_json, mark_of_the_view_is_added_to_and_stale_stays)
     }
 }
 
+THL_TEST(format_json, number_of_suppressed_records_stays_whatever_is_cut)
+{
+    struct thl_view v = {AT, TEXT(msg, "m"), .nfields = 3,
+                         .field = {{KEY("a"), STR("0123456789012345678901234567890123456789")},
+                                   {KEY("b"), STR("0123456789012345678901234567890123456789")},
+                                   {KEY("thole.suppressed"), {THOLE_FIELD_UINT, 0, {.u = 77}}}}};
+    size_t cut;
+    for (size_t max = 150; max < 190; max++) {
+        const char *s = render(max, &v, &cut);
+        cr_expect(cut > 0 && strstr(s, ",\"thole.suppressed\":77,\"thole.truncated\":"),
+                  "max %zu: %s", max, s);
+    }
+}
+
 THL_TEST(format_json, empty_field_that_goes_is_a_loss_too)
 {
     const struct thl_view v = {AT, TEXT(msg, "m"), .nfields = 1,

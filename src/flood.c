@@ -219,19 +219,12 @@ take_token(struct bucket *b, uint64_t key, uint64_t now)
 
 /* ---- records ---- */
 
-static inline void
-note_site_suppressed(uint32_t site)
-{
-    /* TODO: thl_site_counts(site)->suppressed, once src/site.h has it */
-    (void)site;
-}
-
 static void
 count_suppressed(struct table *t, struct bucket *b, uint64_t key, uint32_t site)
 {
     /* relaxed, and first: announced is never more than this */
     atomic_fetch_add_explicit(&thl_emit_ledger.suppressed, 1, memory_order_relaxed);
-    note_site_suppressed(site);
+    atomic_fetch_add_explicit(&thl_site_counts(site)->suppressed, 1, memory_order_relaxed);
     add_debt(t, b, owner_of(site, key), 1);
 }
 

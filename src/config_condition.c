@@ -290,9 +290,9 @@ static bool
 holds_for(const struct thl_condition *c, const char *text, const struct thl_value *v)
 {
     struct thl_network address;
-    return (c->network.family != 0 && is_address(v, &address) &&
-            thl_network_covers(&c->network, &address)) ||
-           has_text(v, text, c->value_size);
+    if (c->network.family == 0)
+        return has_text(v, text, c->value_size);
+    return is_address(v, &address) && thl_network_covers(&c->network, &address);
 }
 
 static bool

@@ -3,7 +3,8 @@
  * Conditions of a rule: {key=value,...}, and whether they hold in a child's context.
  *
  * A value that is an address or a network is compared bit by bit with addresses, and with strings
- * that are addresses; every value is compared with a field's text. Keys are those of the output.
+ * that are addresses (so also with a string that is the same text); any other value with the text
+ * that a line shows for the field. Keys are those of the output.
  */
 #ifndef THL_CONFIG_CONDITION_H
 #define THL_CONFIG_CONDITION_H

@@ -46,7 +46,12 @@
  *
  * Environment (with the default prefix THOLE; see thole_options.env_prefix)
  *
- *   THOLE_LOG     levels: "info,net.http=debug,db=off"; "help" prints the grammar
+ *   THOLE_LOG     levels: "info,net.http=debug,net{peer=10.0.0.0/8}=trace,db=off". A rule with
+ *                 conditions speaks for the children whose context matches them; an address
+ *                 matches by prefix too. Of the rules that match one speaks: a child's own
+ *                 thole_set_level(), the operator's temporary ones, the longer name, more
+ *                 conditions, run time over environment over options, the later. "help" prints
+ *                 the grammar
  *   THOLE_SINKS   targets, separated by white space: "file:/var/log/d.log udp://127.0.0.1:514"
  *   THOLE_LIMITS  bounds: "children=65536,loggers=1024,queue=1M,overflow=drop" and others
  *   THOLE_STRICT  1: a configuration error makes thole_start() fail with -EINVAL
@@ -446,7 +451,7 @@ thole_enabled(thole_logger lg, enum thole_level level)
 /* thole_child(out, parent, key, value, ...): a child of `parent` with 0 to 16 pairs of context in
  * *out; one reference, the caller's. Past the bound (children=) *out is the parent's named logger,
  * counted and warned about once a minute. thole_child(&x, x, ...) loses the reference that x held:
- * use thole_bind(). */
+ * use thole_bind(). While a rule has conditions both take a short lock, which no I/O holds. */
 #define thole_child(out, ...) THOLE_CHILD_(out, THOLE_PAIRS_(__VA_ARGS__), __VA_ARGS__)
 
 /* thole_bind(logger_ptr, key, value, ...): late fields. A child is amended in place: its handle

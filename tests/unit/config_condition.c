@@ -230,6 +230,7 @@ THL_TEST(config_condition, string_that_is_an_address_matches_as_one)
     EXPECT(&c, "{peer=10.0.0.7:4124}", false);
     EXPECT(&c, "{bare=10.0.0.0/8}", true);
     EXPECT(&c, "{bare=10.0.0.7:4123}", false);
+    EXPECT(&c, "{bare=10.0.0.7:0}", false);
     EXPECT(&c, "{six=2001:db8::/32}", true);
     EXPECT(&c, "{six=2001:0db8::0001}", true);
     EXPECT(&c, "{net=10.0.0.0/8}", true);

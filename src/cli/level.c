@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* thole level: level rules in a running daemon, for a while; they go by themselves. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "arguments.h"
+#include "clock.h"
+#include "commands.h"
+#include "complain.h"
+#include "config.h"
+#include "errname.h"
+#include "observer.h"
+#include "sheet.h"
+
+#define DEFAULT_FOR "10m" /* a rule that nobody takes back must not stay */
+
+/* With column and caret, before the daemon is bothered. */
+static bool
+check_rules(const char *rules)
+{
+    struct thl_rules parsed = {0};
+    struct thl_config_errors errors = {0};
+    int rc = thl_config_log("RULES", rules, THL_RULE_RUNTIME, &parsed, &errors);
+    bool good = rc == 0 && errors.n == 0 && parsed.n > 0;
+    for (size_t i = 0; i < errors.kept; i++)
+        fprintf(stderr, "%s\n", errors.text[i]); /* escaped where they were made */
+    if (rc < 0)
+        thl_complain("%s", thl_errname_text(-rc));
+    else if (errors.n == 0 && parsed.n == 0)
+        thl_complain("level: no rule, for example 'net.http=debug' (\"thole check help\" prints "
+                     "the grammar)");
+    thl_config_errors_fini(&errors);
+    thl_config_rules_fini(&parsed);
+    return good;
+}
+
+/* Sends the rules; 0 and the daemon's answer with its text. */
+static int
+ask(pid_t pid, const char *rules, uint64_t ms, int *answer, char *text)
+{
+    struct thl_observer observer;
+    int rc = thl_observer_open(&observer, pid);
+    if (rc == 0)
+        rc = thl_observer_ask(&observer, THL_ARENA_ASK_LEVEL, ms, rules);
+    if (rc == 0)
+        rc = thl_observer_wait(&observer, thl_clock_mono_ms() + THL_MAILBOX_TIMEOUT_MS, answer,
+                               text);
+    if (rc == -EMSGSIZE)
+        thl_complain("level: the rules are too long: at most %zu bytes", THL_MAILBOX_TEXT - 1);
+    else if (rc < 0)
+        thl_complain_process(pid, rc, observer.reader.fault);
+    if (rc == -ETIMEDOUT)
+        thl_complain("the request was withdrawn");
+    thl_observer_close(&observer);
+    return rc;
+}
+
+/* What ends another day says so. */
+static void
+format_end(char *out, size_t size, uint64_t ms)
+{
+    time_t end = (time_t)(thl_clock_unix_ns() / 1000000000 + (int64_t)(ms / 1000));
+    struct tm tm;
+    if (!localtime_r(&end, &tm) ||
+        strftime(out, size, ms < 43200000 ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        snprintf(out, size, "?");
+}
+
+static void
+put_line(const char *before, const char *text)
+{
+    struct thl_sheet sheet;
+    thl_sheet_init(&sheet, stdout, false);
+    thl_sheet_put(&sheet, THL_STYLE_PLAIN, before);
+    thl_sheet_put(&sheet, THL_STYLE_PLAIN, text);
+    thl_sheet_end_line(&sheet);
+}
+
+static int
+show_answer(pid_t pid, const char *rules, const char *duration, uint64_t ms, int answer,
+            const char *text)
+{
+    char end[32], line[128];
+    if (answer != 0) {
+        thl_complain("pid %ld refused the rules: %s", (long)pid,
+                     thl_errname_text(-(int64_t)answer));
+        thl_complain_lines(text);
+        return THL_STATUS_ERROR;
+    }
+    format_end(end, sizeof(end), ms);
+    snprintf(line, sizeof(line), "pid %ld, for %s, until %s: ", (long)pid, duration, end);
+    put_line(line, rules);
+    if (*text)
+        put_line("", text);
+    return THL_STATUS_FINE;
+}
+
+int
+thl_level_run(int argc, char **argv)
+{
+    static const char *const words[] = {"the process (a pid, or a program's name)",
+                                        "the rule ('net.http=debug')", NULL};
+    const char *word[THL_ARGUMENTS_MAX], *duration = NULL;
+    const struct thl_option options[] = {{"for", &duration, NULL}};
+    const struct thl_arguments arguments = {"level", options, 1, words, 2};
+    char text[THL_MAILBOX_TEXT];
+    uint64_t ms;
+    pid_t pid;
+    int answer;
+    if (!thl_arguments_read(&arguments, argc, argv, word))
+        return THL_STATUS_ERROR;
+    if (strcmp(word[1], "help") == 0) {
+        fputs(thl_config_log_help(), stdout);
+        return THL_STATUS_FINE;
+    }
+    if (!thl_arguments_duration("for", duration ? duration : DEFAULT_FOR, 1, &ms) ||
+        !check_rules(word[1]) || !thl_arguments_process(word[0], &pid))
+        return THL_STATUS_ERROR;
+    if (ask(pid, word[1], ms, &answer, text) < 0)
+        return THL_STATUS_ERROR;
+    return show_answer(pid, word[1],
+                       duration ? duration : DEFAULT_FOR " (the default; --for says otherwise)", ms,
+                       answer, text);
+}

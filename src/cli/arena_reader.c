@@ -18,6 +18,23 @@
 #define ROWS_MAX (1u << 20)
 #define LEVEL_UNKNOWN 255u
 
+/* Each check that tests/fuzz takes away, to see that it would notice. */
+#ifdef THL_ARENA_READER_TRUSTS_STRINGS
+#define end_string(s) ((void)(s))
+#else
+#define end_string(s) ((s)[sizeof(s) - 1] = '\0')
+#endif
+#ifdef THL_ARENA_READER_TRUSTS_COUNTS
+#define TRUSTS_COUNTS true
+#else
+#define TRUSTS_COUNTS false
+#endif
+#ifdef THL_ARENA_READER_TRUSTS_EDITION
+#define TRUSTS_EDITION true
+#else
+#define TRUSTS_EDITION false
+#endif
+
 static int
 fail(struct thl_arena_reader *r, int error, const char *fault)
 {
@@ -83,7 +100,7 @@ check_tables(struct thl_arena_reader *r)
             return fail(r, -EBADMSG, tables[i].outside);
         if (t->n > 0 && (t->stride % 8 != 0 || t->stride > STRIDE_MAX))
             return fail(r, -EBADMSG, "has a table with rows of a size that cannot be");
-        if (used_of(t) > t->n || used_of(t) > tables[i].most)
+        if (used_of(t) > (TRUSTS_COUNTS ? tables[i].most : t->n) || used_of(t) > tables[i].most)
             return fail(r, -EBADMSG, "has a table with more rows than it holds");
     }
     if (h->mailbox.offset % THL_ARENA_PAGE != 0 || h->mailbox.offset < THL_ARENA_PAGE ||
@@ -104,10 +121,8 @@ check_header(struct thl_arena_reader *r, uint64_t size)
         return fail(r, -EPROTONOSUPPORT, "is of another version");
     if (h->bytes > size)
         return fail(r, -EBADMSG, "is cut short");
-#ifndef THL_ARENA_READER_TRUSTS_STRINGS /* what the fuzz test must notice */
-    h->app[sizeof(h->app) - 1] = '\0';
-    h->library[sizeof(h->library) - 1] = '\0';
-#endif
+    end_string(h->app);
+    end_string(h->library);
     return check_tables(r);
 }
 
@@ -179,12 +194,6 @@ copy_rows(struct thl_arena_reader *r, const struct thl_arena_table *table, size_
     *n = used;
     return 0;
 }
-
-#ifdef THL_ARENA_READER_TRUSTS_STRINGS
-#define end_string(s) ((void)(s))
-#else
-#define end_string(s) ((s)[sizeof(s) - 1] = '\0')
-#endif
 
 static void
 tame(struct thl_picture *p)
@@ -269,7 +278,7 @@ try_look(struct thl_arena_reader *r, struct thl_picture *p)
     rc = read_edition(r, &after);
     if (rc < 0)
         return rc;
-    return before == after ? copied : -EAGAIN;
+    return before == after || TRUSTS_EDITION ? copied : -EAGAIN;
 }
 
 int

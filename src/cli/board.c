@@ -3,12 +3,14 @@
 #include "board.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "board_tables.h"
 #include "quantity.h"
 
 #define HEADER_ROWS 3
+#define REASON_MAX 512
 #define TITLE_ROWS 2  /* a blank line and the table's title */
 #define SMALL_ROWS 20 /* screens with fewer go without the blank lines */
 
@@ -81,7 +83,7 @@ draw_ledger(struct thl_sheet *sheet, const struct thl_board *b)
     const struct thl_arena_process *p = &b->now->process;
     thl_sheet_put(sheet, THL_STYLE_TITLE,
                   thl_quantity_rate(thl_picture_rate(b->before, b->now)).text);
-    thl_sheet_put(sheet, THL_STYLE_TITLE, " records/s");
+    thl_sheet_put(sheet, THL_STYLE_TITLE, sheet->columns ? "/s" : " records/s");
     put_count(sheet, "  called ", p->called, false);
     put_count(sheet, " = routed ", p->routed, false);
     put_count(sheet, " + dropped ", p->dropped, true);
@@ -95,11 +97,11 @@ draw_bounds(struct thl_sheet *sheet, const struct thl_board *b)
 {
     const struct thl_arena_process *p = &b->now->process;
     put_count(sheet, "children ", p->children, false);
-    put_count(sheet, " of ", p->children_limit, false);
+    put_count(sheet, "/", p->children_limit, false);
     put_count(sheet, " (peak ", p->children_peak, false);
     put_count(sheet, ", refused ", p->children_refused, true);
     put_count(sheet, ")  loggers ", p->loggers, false);
-    put_count(sheet, " of ", p->loggers_limit, false);
+    put_count(sheet, "/", p->loggers_limit, false);
     put_count(sheet, "  stale ", p->stale, true);
     put_count(sheet, "  cut ", p->truncated, true);
     thl_sheet_end_line(sheet);
@@ -128,11 +130,10 @@ share_rows(struct thl_board_table *table, size_t ntables, size_t rows)
 }
 
 static size_t
-rows_for_tables(const struct thl_board *b, size_t ntables)
+rows_for_tables(const struct thl_board *b, size_t ntables, size_t reason_rows)
 {
-    size_t titles = b->rows < SMALL_ROWS ? 1 : TITLE_ROWS, taken = HEADER_ROWS + titles * ntables;
-    if (thl_picture_suspects(b->now) > 0)
-        taken++; /* the reason, in the last line */
+    size_t titles = b->rows < SMALL_ROWS ? 1 : TITLE_ROWS;
+    size_t taken = HEADER_ROWS + titles * ntables + reason_rows;
     return b->rows > taken ? b->rows - taken : 0;
 }
 
@@ -147,34 +148,51 @@ draw_table(struct thl_sheet *sheet, const struct thl_board *b, const struct thl_
         t->row(sheet, b, t->order[i].row);
 }
 
-/* Reasons stand below their rows where there is room, else the first in the last line. */
-static void
-draw_reason(struct thl_sheet *sheet, const struct thl_board *b,
-            const struct thl_board_order *census, size_t n)
+/* In plain text reasons stand below their rows. A screen has room for the first, in one line or two
+ * at the bottom. */
+static size_t
+split_reason(const struct thl_sheet *sheet, const struct thl_board *b,
+             const struct thl_board_table *census, char line[2][REASON_MAX])
 {
-    char why[400];
-    if (b->rows == 0 || n == 0 || !thl_picture_is_suspect(&b->now->site[census[0].row]))
-        return;
-    const struct thl_arena_site *site = &b->now->site[census[0].row];
-    thl_sheet_put(sheet, THL_STYLE_BAD, site->src);
-    thl_sheet_put(sheet, THL_STYLE_BAD, ": ");
-    thl_sheet_put(sheet, THL_STYLE_BAD, thl_picture_why(b->now, site, why, sizeof(why)));
-    thl_sheet_end_line(sheet);
+    char why[REASON_MAX / 2];
+    line[0][0] = line[1][0] = '\0';
+    if (b->rows == 0 || census->n == 0)
+        return 0;
+    const struct thl_arena_site *site = &b->now->site[census->order[0].row];
+    if (!thl_picture_is_suspect(site))
+        return 0;
+    snprintf(line[0], REASON_MAX, "%s: %s", site->src,
+             thl_picture_why(b->now, site, why, sizeof(why)));
+    if (strlen(line[0]) <= sheet->columns)
+        return 1;
+    size_t cut = sheet->columns;
+    while (cut > 0 && line[0][cut] != ' ')
+        cut--;
+    if (cut == 0)
+        return 1; /* the sheet cuts it */
+    snprintf(line[1], REASON_MAX, "%s", line[0] + cut);
+    line[0][cut] = '\0';
+    return 2;
 }
 
 void
 thl_board_draw(struct thl_sheet *sheet, const struct thl_board *b)
 {
     struct thl_board_table table[THL_BOARD_TABLES];
+    char reason[2][REASON_MAX];
     size_t n = thl_board_tables(table, b);
+    size_t reason_rows = split_reason(sheet, b, &table[n - 1], reason);
     draw_bar(sheet, b);
     draw_ledger(sheet, b);
     draw_bounds(sheet, b);
     if (b->rows > 0)
-        share_rows(table, n, rows_for_tables(b, n));
+        share_rows(table, n, rows_for_tables(b, n, reason_rows));
     for (size_t i = 0; i < n; i++)
         draw_table(sheet, b, &table[i]);
-    draw_reason(sheet, b, table[n - 1].order, table[n - 1].n);
+    for (size_t i = 0; i < reason_rows; i++) {
+        thl_sheet_put(sheet, THL_STYLE_BAD, reason[i]);
+        thl_sheet_end_line(sheet);
+    }
     for (size_t i = 0; i < n; i++)
         free(table[i].order);
 }

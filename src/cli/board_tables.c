@@ -57,7 +57,8 @@ put_count(struct thl_sheet *sheet, enum thl_style style, int width, uint64_t n)
 
 /* ---- sinks ---- */
 
-#define SINK_WIDTH 21
+#define SINK_WIDTH 20
+#define STATE_WIDTH 23
 
 static const char *const causes[] = {"queue_full", "outbox_full", "would_block",
                                      "refused",    "too_big",     "no_space",
@@ -81,7 +82,7 @@ static void
 title_sinks(struct thl_sheet *sheet, const struct thl_board_table *t)
 {
     static const char *const heads[] = {"STATE", "WRITTEN", "LAG", "LOST, BY CAUSE"};
-    static const int widths[] = {21, -8, -6, 14};
+    static const int widths[] = {STATE_WIDTH, -8, -6, 14};
     put_title(sheet, t, "SINK", grow(sheet, SINK_WIDTH));
     put_heads(sheet, heads, widths, 4);
 }
@@ -97,7 +98,8 @@ put_state(struct thl_sheet *sheet, const struct thl_arena_sink *s)
         snprintf(text, sizeof(text), "hangs %s", thl_quantity_age(s->health_s).text);
     else
         snprintf(text, sizeof(text), "%s", thl_board_health(s->health));
-    thl_sheet_cell(sheet, s->health == THL_ARENA_OK ? THL_STYLE_GOOD : THL_STYLE_BAD, 21, text);
+    thl_sheet_cell(sheet, s->health == THL_ARENA_OK ? THL_STYLE_GOOD : THL_STYLE_BAD, STATE_WIDTH,
+                   text);
 }
 
 /* The causes, those that cost most first. */
@@ -240,6 +242,10 @@ title_census(struct thl_sheet *sheet, const struct thl_board_table *t)
 {
     static const char *const heads[] = {"LIVE", "PEAK", "OLDEST", "LAST LOG", "VERDICT", "SAMPLE"};
     static const int widths[] = {-7, -7, -7, -8, 17, 6};
+    if (t->n == 0) {
+        thl_sheet_put(sheet, THL_STYLE_TITLE, "NO LIVE CHILDREN");
+        return;
+    }
     put_title(sheet, t, "LIVE CHILDREN MADE AT", grow(sheet, CENSUS_WIDTH));
     put_heads(sheet, heads, widths, is_wide(sheet) ? 6 : 5);
 }

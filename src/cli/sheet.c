@@ -105,7 +105,11 @@ write_styled(struct thl_sheet *sheet, enum thl_style style, const char *s, size_
              unsigned columns)
 {
     const char *on = find_style(sheet, style);
-    if (on)
+    if (on && style == THL_STYLE_BAR) /* its blanks are part of it */
+        fputs(on, sheet->out);
+    for (; sheet->blanks > 0; sheet->blanks--)
+        fputc(' ', sheet->out);
+    if (on && style != THL_STYLE_BAR)
         fputs(on, sheet->out);
     fwrite(s, 1, n, sheet->out);
     if (on)
@@ -185,8 +189,10 @@ thl_sheet_put(struct thl_sheet *sheet, enum thl_style style, const char *text)
 void
 thl_sheet_tab(struct thl_sheet *sheet, enum thl_style style, unsigned column)
 {
-    while (sheet->at < column && room(sheet, 1) > 0)
-        write_styled(sheet, style, " ", 1, 1);
+    for (; sheet->at < column && room(sheet, 1) > 0; sheet->at++)
+        sheet->blanks++;
+    if (style != THL_STYLE_PLAIN)
+        write_styled(sheet, style, "", 0, 0);
 }
 
 void
@@ -216,5 +222,5 @@ thl_sheet_end_line(struct thl_sheet *sheet)
 {
     /* a screen: clear what an earlier picture left of the line */
     fputs(sheet->columns ? "\033[K\r\n" : "\n", sheet->out);
-    sheet->at = 0;
+    sheet->at = sheet->blanks = 0;
 }

@@ -26,7 +26,8 @@ struct thl_sheet {
     unsigned columns; /* 0: plain text */
     bool styles;      /* bold and reverse may be used */
     bool colors;
-    unsigned at; /* columns taken in this line */
+    unsigned at;     /* columns taken in this line */
+    unsigned blanks; /* of them, at the end, not written yet: none ends a line */
 };
 
 /* How `out` may look: as plain text, unless it is a terminal that can do more. */

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -65,6 +66,22 @@ show_once(struct top *top, bool json)
 
 /* ---- the screen ---- */
 
+/* As many lines as the screen has, without the end of the last, which would scroll it. */
+static size_t
+fit_rows(const char *bytes, size_t size, unsigned rows)
+{
+    const char *p = bytes, *end = bytes + size;
+    for (unsigned i = 0; i < rows; i++) {
+        const char *line = memchr(p, '\n', (size_t)(end - p));
+        if (!line)
+            return size;
+        if (i + 1 == rows || line + 1 == end)
+            return (size_t)(line - bytes) - 1; /* \r */
+        p = line + 1;
+    }
+    return 0;
+}
+
 /* A whole picture in one write, so that it never flickers. */
 static int
 draw(const struct top *top)
@@ -81,9 +98,9 @@ draw(const struct top *top)
     thl_screen_size(&sheet.columns, &board.rows);
     fputs("\033[H", out);
     thl_board_draw(&sheet, &board);
-    fputs("\033[J", out);
     if (fclose(out) == 0) {
-        fwrite(bytes, 1, size, stdout);
+        fwrite(bytes, 1, fit_rows(bytes, size, board.rows), stdout);
+        fputs("\033[J", stdout);
         fflush(stdout);
     }
     free(bytes);

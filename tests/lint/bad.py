@@ -19,6 +19,7 @@ TREES = {
     'header_ring': ('layers', {'src/buf.h': '#include "escape.h"\n',
                                'src/escape.h': '#include "buf.h"\n'}),
     'sink_sees_core': ('layers', {'src/buf.h': '', 'sinks/file.c': '#include "buf.h"\n'}),
+    'cli_sees_core': ('layers', {'src/ring.h': '', 'src/cli/top.c': '#include "ring.h"\n'}),
     'no_files': ('layers', {}),
     'undocumented': ('header_docs', {'include/thole/thole.h': 'int thole_do(int x);\n'}),
     'four_lines': ('header_docs', {'include/thole/thole.h': FOUR_LINES}),

@@ -2,7 +2,8 @@
 """Each file of src/ includes headers of its own floor and of those below, and no headers in a ring.
 
 The table is DESIGN.md's, section 7. A file that is not in it fails: a new file is given its floor
-here, on purpose. Sinks see <thole/...>, libc, and what the sinks share. usage: layers.py ROOT
+here, on purpose. Sinks see <thole/...>, libc, and what the sinks share.
+The operator's program (src/cli/) sees its own headers and the lower floors. usage: layers.py ROOT
 """
 import pathlib
 import re
@@ -28,6 +29,8 @@ FLOORS = [
 ALLOWED = {
     ('config', 'format'): 'the names of the formats are configuration words',
 }
+# The operator's program sees the lower floors, and of the upper ones these.
+CLI_HEADERS = {'arena_layout.h', 'scheme.h', 'target.h'}
 SINK_HEADERS = {'dgram.h', 'descriptor.h', 'pipe.h'}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
@@ -59,7 +62,7 @@ def check_core(root):
 
 def check_rings(root):
     below = {path.name: [name for kind, name in includes(path) if kind == '"']
-             for path in (root / 'src').glob('*.h')}
+             for path in (root / 'src').rglob('*.h')}
 
     def walk(name, trail):
         if name in trail:
@@ -71,6 +74,17 @@ def check_rings(root):
     found = {frozenset(message.split(':')[0].split(' -> ')): message
              for name in below for message in walk(name, [])}
     yield from found.values()
+
+
+def check_cli(root):
+    own = {path.name for path in (root / 'src' / 'cli').glob('*.h')}
+    lower = {name for _, names in FLOORS[:2] for name in names.split()}
+    for path in sorted((root / 'src' / 'cli').glob('*.[ch]')):
+        for kind, name in includes(path):
+            if kind == '<' or name in own or name in CLI_HEADERS:
+                continue
+            if not name.endswith('.h') or name[:-2] not in lower:
+                yield f'{path.relative_to(root)}: the operator\'s program includes "{name}"'
 
 
 def check_sinks(root):
@@ -85,7 +99,8 @@ def check_sinks(root):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    faults = [*check_core(root), *check_rings(root), *check_sinks(root)]
+    faults = [*check_core(root), *check_rings(root), *check_cli(root),
+              *check_sinks(root)]
     files = len(list((root / 'src').glob('*.[ch]')))
     print(*faults, f'layers: {files} files, {len(faults)} faults', sep='\n')
     return 1 if faults or files == 0 else 0

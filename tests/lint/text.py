@@ -3,7 +3,8 @@
 
 - tests are declared with THL_TEST, never with a bare Test() (tests/support/test.h says why);
 - no sleep in a test: a test that waits for time is a test that fails at times;
-- the environment is read with secure_getenv(), in src/settings.c, lifecycle.c and thole.c alone;
+- the environment is read with secure_getenv(), in src/settings.c, lifecycle.c, thole.c and
+  cli/environment.c alone;
 - functions have at most 70 lines, files of src/ and sinks/ at most 500.
 usage: text.py ROOT
 """
@@ -17,7 +18,7 @@ BARE_TEST = re.compile(r'^\s*(Parameterized)?Test(Suite)?\s*\(', re.M)
 SLEEP = re.compile(r'\b(sleep|usleep|nanosleep|clock_nanosleep)\s*\(')
 PLAIN_GETENV = re.compile(r'\bgetenv\s*\(')
 GETENV = re.compile(r'\bsecure_getenv\s*\(')
-READERS = ('settings.c', 'lifecycle.c', 'thole.c')
+READERS = ('settings.c', 'lifecycle.c', 'thole.c', 'cli/environment.c')
 SKIPPED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
 
 

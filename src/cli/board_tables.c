@@ -256,7 +256,7 @@ verdict_word(const struct thl_arena_site *s)
     static const char *const words[] = {
         "fine",          "LEAKS? grows", "LEAKS? outlives", "LEAKS? abandoned",
         "LEAKS? unused", "LEAKS? silent"};
-    return s->verdict <= THL_VERDICT_SILENT ? words[s->verdict] : "LEAKS?";
+    return s->verdict <= THL_VERDICT_UNHELD ? words[s->verdict] : "LEAKS?";
 }
 
 static void

@@ -25,23 +25,36 @@ plural(size_t n)
 
 /* ---- rules ---- */
 
+/* The rule as it would be written, and who is meant. */
 static void
 put_rule(const struct thl_rule *rule)
 {
+    char text[THL_RULE_PUT_MAX];
+    struct thl_buf buf;
     enum thole_level level = (enum thole_level)rule->level;
-    printf("  %s%s: ", rule->name[0] ? rule->name : "every logger",
-           rule->name[0] ? " and all below it" : "");
-    if (level == THOLE_OFF)
-        printf("nothing\n");
+    thl_buf_init(&buf, text, sizeof(text));
+    thl_config_rule_put(&buf, rule);
+    printf("  %.*s\n    ", (int)buf.size, text);
+    if (rule->name[0] && rule->nconditions > 0)
+        printf("children of %s and of all below it that match", rule->name);
+    else if (rule->nconditions > 0)
+        printf("children of every logger that match");
+    else if (rule->name[0])
+        printf("%s and all below it", rule->name);
     else
-        printf("%s%s\n", thl_level_word(level), level == THOLE_EMERG ? "" : " and above");
+        printf("every logger");
+    if (level == THOLE_OFF)
+        printf(": nothing\n");
+    else
+        printf(": %s%s\n", thl_level_word(level), level == THOLE_EMERG ? "" : " and above");
 }
 
 void
 thl_check_words_rules(const char *name, const struct thl_rules *rules)
 {
-    printf("%s: %zu rule%s; the longer name wins, then the later\n", name, rules->n,
-           plural(rules->n));
+    printf("%s: %zu rule%s; the longer name wins, then more conditions, then the "
+           "later\n",
+           name, rules->n, plural(rules->n));
     for (size_t i = 0; i < rules->n; i++)
         put_rule(&rules->rule[i]);
 }
@@ -215,13 +228,18 @@ thl_check_words_limits(const char *name, const struct thl_limits *l)
         {"record", "bytes of the longest record", l->record, d.record},
         {"queue", "bytes of each queue", l->queue, d.queue},
     };
-    bool any = l->block;
+    bool any = l->block || l->site_rate > 0;
     printf("%s:\n", name);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         any |= put_limit(limits[i].key, limits[i].meaning, limits[i].value, limits[i].otherwise);
     if (l->block)
         printf("  overflow=block:%u: a log call waits up to %u ms for room (default: drop)\n",
                (unsigned)l->block_ms, (unsigned)l->block_ms);
+    if (l->site_rate > 0)
+        printf("  site-rate=%u/s: records a second of one call site and logger, %u at once, below "
+               "%s (default: no limit)\n",
+               (unsigned)l->site_rate, (unsigned)l->site_burst,
+               thl_level_word((enum thole_level)l->site_below));
     if (!any)
         printf("  every limit has its default\n");
 }
@@ -256,6 +274,8 @@ thl_check_words_help(void)
         "    queue=1M        queues=64      bytes of a thread's queue, and how many of these\n"
         "    sites=16384                    call sites\n"
         "    overflow=drop                  or block:MS, how long a log call waits for room\n"
+        "    site-rate=0                    or N/s[:burst=M][:below=LEVEL]: records a second of\n"
+        "                                   one call site and logger, below error if not said\n"
         "\n"
         "An application may have another prefix than THOLE (see --prefix).\n",
         stdout);

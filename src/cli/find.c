@@ -98,6 +98,22 @@ thl_find_is_linked(pid_t pid)
     return linked;
 }
 
+uint32_t
+thl_find_descriptors(pid_t pid)
+{
+    char path[64];
+    const struct dirent *entry;
+    uint32_t n = 0;
+    snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return UINT32_MAX;
+    while ((entry = readdir(dir)))
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
 /* ---- its arena ---- */
 
 /* What was found so far: the first arena that is this process's and runs wins; else one that it has

@@ -25,6 +25,9 @@ const char *thl_find_comm(pid_t pid, char *out, size_t size);
 /* Who may look into it: the owner of its /proc folder. False when it is gone. */
 bool thl_find_user(pid_t pid, uid_t *user);
 
+/* How many descriptors it has open; UINT32_MAX when that cannot be seen. */
+uint32_t thl_find_descriptors(pid_t pid);
+
 /* The letter of its state ('R', 'S', 'T', 'Z', ...), or '?'. */
 char thl_find_state(pid_t pid);
 

@@ -120,6 +120,15 @@ ask_for_tables(struct thl_observer *o, uint32_t silent_s)
     return -EBADMSG;
 }
 
+int
+thl_observer_copy(struct thl_observer *o, struct thl_picture *out)
+{
+    int rc = thl_arena_reader_look(&o->reader, out);
+    if (rc == 0)
+        thl_picture_add_descriptors(out, thl_find_descriptors(o->pid));
+    return rc;
+}
+
 /* Another observer may have had the tables made with a limit of its own since ours were: then once
  * more. */
 int
@@ -129,7 +138,7 @@ thl_observer_look(struct thl_observer *o, uint32_t silent_s, struct thl_picture 
         struct thl_picture fresh;
         int rc = ask_for_tables(o, silent_s);
         if (rc == 0)
-            rc = thl_arena_reader_look(&o->reader, &fresh);
+            rc = thl_observer_copy(o, &fresh);
         if (rc < 0)
             return rc;
         if (silent_s == 0 || fresh.process.silent_limit_s == silent_s) {

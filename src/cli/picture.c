@@ -28,6 +28,18 @@ thl_picture_is_suspect(const struct thl_arena_site *site)
     return site->live > 0 && site->verdict != THL_VERDICT_FINE;
 }
 
+void
+thl_picture_add_descriptors(struct thl_picture *picture, uint32_t descriptors)
+{
+    for (size_t i = 0; i < picture->nsites; i++) {
+        struct thl_arena_site *site = &picture->site[i];
+        if (site->has_peer == 1 && site->verdict <= THL_VERDICT_UNHELD)
+            site->verdict =
+                thl_verdict_judge_outside((enum thl_verdict_why)site->verdict, site->made,
+                                          site->live, site->oldest_s, descriptors);
+    }
+}
+
 size_t
 thl_picture_suspects(const struct thl_picture *picture)
 {
@@ -45,7 +57,7 @@ thl_picture_why(const struct thl_picture *picture, const struct thl_arena_site *
         snprintf(out, size, "%s", "");
         return out;
     }
-    if (site->verdict > THL_VERDICT_SILENT) {
+    if (site->verdict > THL_VERDICT_UNHELD) {
         snprintf(out, size, "for a reason that this version of thole has no words for (%u)",
                  (unsigned)site->verdict);
         return out;

@@ -22,6 +22,9 @@ struct thl_picture {
 
 void thl_picture_fini(struct thl_picture *picture);
 
+/* Judges anew what only an observer can: connections are no more than the process's descriptors. */
+void thl_picture_add_descriptors(struct thl_picture *picture, uint32_t descriptors);
+
 /* Children of this site are alive, and look leaked. */
 bool thl_picture_is_suspect(const struct thl_arena_site *site);
 size_t thl_picture_suspects(const struct thl_picture *picture);

@@ -111,9 +111,7 @@ static int
 refresh(struct top *top, struct thl_screen *screen)
 {
     for (;;) {
-        int rc = look(top);
-        if (rc == 0)
-            rc = draw(top);
+        int rc = draw(top);
         if (rc < 0)
             return rc;
         enum thl_screen_event event;
@@ -124,6 +122,9 @@ refresh(struct top *top, struct thl_screen *screen)
             return 0;
         if (event == THL_SCREEN_OTHER)
             return -ESRCH;
+        rc = look(top);
+        if (rc < 0)
+            return rc;
     }
 }
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""thole check: what a configuration means, or where it is wrong."""
+import os
+
+from kit import daemon, run, thole
+
+
+def good_configuration_is_said_in_plain_words():
+    out, err = thole('check', '--sinks', 'file:/tmp/d.log?mode=0600&level=warn udp://127.0.0.1',
+                     '--log', 'info,net{peer=10.0.0.0/8}=debug,db=off',
+                     '--limits', 'children=10,overflow=block:20')
+    assert err == '', err
+    for words in ('2 sinks', 'appends to the file /tmp/d.log', 'warn and above', 'mode=0600',
+                  'UDP datagrams to 127.0.0.1 port 514', 'rfc5424', '3 rules',
+                  'net{peer=10.0.0.0/8}=debug', 'children of net', 'db and all below it: nothing',
+                  'children=10: ', 'default 65536', 'waits up to 20 ms'):
+        assert words in out, f'{words!r} is not in\n{out}'
+    assert 'queue' not in out, out
+    assert thole('check', 'file:/tmp/d.log')[0].startswith('THOLE_SINKS: 1 sink\n')
+
+
+def errors_are_the_words_of_the_daemon():
+    texts = {'THOLE_LOG': 'info,net=debgu', 'THOLE_SINKS': 'fil:/tmp/x stderr:?colour=never',
+             'THOLE_LIMITS': 'children=0,quue=1M'}
+    _, err = thole('check', '--log', texts['THOLE_LOG'], '--sinks', texts['THOLE_SINKS'],
+                   '--limits', texts['THOLE_LIMITS'], wanted=2)
+    assert err.startswith('THOLE_LOG:10: unknown level "debgu" (did you mean "debug"?)\n'
+                          '    info,net=debgu\n             ^\n'), err
+    with daemon(env=texts) as d:
+        os.set_blocking(d.process.stderr.fileno(), False)
+        said = d.process.stderr.read().decode()
+    blocks = [block for block in err.split('THOLE_') if block]
+    assert len(blocks) == 5 and all(block in said for block in blocks), f'{err}\n{said}'
+
+
+def sinks_that_contradict_one_another_are_found():
+    _, err = thole('check', 'file:/tmp/x?mode=0600 file:/tmp/x?mode=0644', wanted=2)
+    assert 'THOLE_SINKS:' in err and 'mode' in err, err
+
+
+def environment_is_read_with_its_prefix():
+    env = {**os.environ, 'THOLE_LOG': 'nonsense', 'ECHOD_LOG': 'net=debug'}
+    for name in 'THOLE_SINKS', 'THOLE_LIMITS':
+        env.pop(name, None)
+    out, _ = thole('check', '--env', '--prefix', 'ECHOD', env=env)
+    assert 'ECHOD_LOG: 1 rule' in out and 'ECHOD_SINKS is unset' in out, out
+    assert 'THOLE_LOG:1: ' in thole('check', '--env', env=env, wanted=2)[1]
+
+
+def grammar_of_all_variables_is_printed():
+    for out in thole('check')[0], thole('check', 'help')[0]:
+        for name in 'THOLE_LOG', 'THOLE_SINKS', 'THOLE_LIMITS', 'site-rate', 'overflow':
+            assert name in out, name
+
+
+def control_bytes_of_a_text_stay_out_of_the_terminal():
+    out, _ = thole('check', 'file:/tmp/%1b[31m')
+    assert '\x1b' not in out, out
+    assert '\x1b' not in thole('check', '--log', 'a\x1b[31m=x', wanted=2)[1]
+
+
+run(globals())

@@ -254,9 +254,16 @@ static const char *
 verdict_word(const struct thl_arena_site *s)
 {
     static const char *const words[] = {
-        "fine",          "LEAKS? grows", "LEAKS? outlives", "LEAKS? abandoned",
-        "LEAKS? unused", "LEAKS? silent"};
-    return s->verdict <= THL_VERDICT_UNHELD ? words[s->verdict] : "LEAKS?";
+        [THL_VERDICT_FINE] = "fine",
+        [THL_VERDICT_GROWS] = "LEAKS? grows",
+        [THL_VERDICT_OUTLIVES] = "LEAKS? outlives",
+        [THL_VERDICT_ABANDONED] = "LEAKS? abandoned",
+        [THL_VERDICT_UNUSED] = "LEAKS? unused",
+        [THL_VERDICT_SILENT] = "LEAKS? silent",
+        [THL_VERDICT_UNHELD] = "LEAKS? unheld",
+    };
+    const size_t n = sizeof(words) / sizeof(words[0]);
+    return s->verdict < n && words[s->verdict] ? words[s->verdict] : "LEAKS?";
 }
 
 static void

@@ -105,7 +105,7 @@ struct thl_arena_site {
     uint32_t level;         /* enum thole_level; 255: not fixed at the site */
     uint32_t verdict;       /* enum thl_verdict_why: 0 fine; else it looks leaked */
     uint32_t has_peer;      /* 1: the sample holds an address, so these are connections */
-    uint32_t pad;
+    uint32_t nested;        /* that were made of a child */
 };
 
 /* ---- the mailbox ---- */

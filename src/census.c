@@ -63,6 +63,7 @@ count_child(void *arg, thole_logger child, struct thl_slot *slot)
     t->logged += used != 0;
     t->logged_later += used > born + LATER_DS;
     t->thirds[find_third(c, site, born)]++;
+    t->nested += atomic_load_explicit(&slot->parent, memory_order_relaxed) != 0;
     t->orphans += thl_slab_is_orphan(slot);
     uint32_t last = used ? used : born;
     t->silent += c->now_ds > last && (c->now_ds - last) / 10 >= c->silent_limit_s;
@@ -188,6 +189,7 @@ thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site 
     row->oldest_s = t->live ? seconds_since(c, t->oldest_ds) : 0;
     row->last_logged_s = t->used_ds ? seconds_since(c, t->used_ds) : THL_ARENA_NEVER;
     row->silent = t->silent;
+    row->nested = t->nested;
     row->orphans = t->orphans;
     row->verdict = judge(c, t, counts, row);
     put_text(row, site);

@@ -20,7 +20,7 @@
 struct thl_census_tally {
     thole_logger oldest;
     uint32_t live, oldest_ds, used_ds; /* used_ds: the latest use; 0: none */
-    uint32_t thirds[3], orphans, logged, logged_later, silent;
+    uint32_t thirds[3], nested, orphans, logged, logged_later, silent;
 };
 
 struct thl_census {

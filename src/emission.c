@@ -76,7 +76,7 @@ thl_emission_put(void *place, const struct thl_emission *e, const struct thl_sla
 {
     struct thl_record *r = place;
     unsigned char *to = (unsigned char *)(r + 1);
-    if (ref && !thl_slab_copy(ref, to))          /* also without a context: it may have ended */
+    if (ref && !thl_slab_copy(ref, to)) /* also without a context: it may have ended */
         return false;
     r->ticks = e->ticks;
     r->handle = e->lg.bits;

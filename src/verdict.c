@@ -40,11 +40,14 @@ thl_verdict_judge(const struct thl_verdict_facts *f)
 }
 
 enum thl_verdict_why
-thl_verdict_judge_outside(enum thl_verdict_why why, uint64_t made, uint32_t live, uint32_t oldest_s,
-                          uint32_t descriptors)
+thl_verdict_judge_outside(enum thl_verdict_why why, const struct thl_verdict_outside *f)
 {
-    bool unheld = made == live && live >= MANY && live > descriptors && oldest_s > 0;
-    return why == THL_VERDICT_FINE && unheld ? THL_VERDICT_UNHELD : why;
+    if (why != THL_VERDICT_FINE || f->made != f->live || f->live < MANY || f->oldest_s == 0)
+        return why;
+    if (f->live > f->descriptors)
+        return THL_VERDICT_UNHELD;
+    bool doubled = f->nested == f->live && f->held > (uint64_t)f->descriptors + MANY;
+    return doubled ? THL_VERDICT_UNHELD : THL_VERDICT_FINE;
 }
 
 const char *
@@ -73,8 +76,7 @@ thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t m
         break;
     case THL_VERDICT_UNHELD:
         snprintf(out, size,
-                 "none of %llu was ever given back, and the process has not so many descriptors",
-                 all);
+                 "none of %llu was ever given back, and the process has fewer connections", all);
         break;
     case THL_VERDICT_FINE:
         snprintf(out, size, "%s", "");

@@ -39,11 +39,16 @@ struct thl_verdict_facts {
 
 enum thl_verdict_why thl_verdict_judge(const struct thl_verdict_facts *facts);
 
-/* What whoever looks in from outside can add for children that carry an address: more of them than
- * the process has descriptors open. */
-enum thl_verdict_why thl_verdict_judge_outside(enum thl_verdict_why why, uint64_t made,
-                                               uint32_t live, uint32_t oldest_s,
-                                               uint32_t descriptors);
+/* What whoever looks in from outside can add for children that carry a peer's address: a process
+ * has no more connections than descriptors, and needs no second logger for one. */
+struct thl_verdict_outside {
+    uint64_t made, held;   /* held: live children with an address, of all such sites together */
+    uint32_t live, nested; /* nested: made of a child */
+    uint32_t oldest_s;
+    uint32_t descriptors;
+};
+enum thl_verdict_why thl_verdict_judge_outside(enum thl_verdict_why why,
+                                               const struct thl_verdict_outside *facts);
 
 /* "grows": none of 2000 was ever given back ...; "" when fine. Returns `out`. */
 const char *thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t made,

@@ -28,15 +28,25 @@ thl_picture_is_suspect(const struct thl_arena_site *site)
     return site->live > 0 && site->verdict != THL_VERDICT_FINE;
 }
 
+static bool
+is_of_connections(const struct thl_arena_site *site)
+{
+    return site->has_peer == 1 && site->verdict <= THL_VERDICT_UNHELD && site->made == site->live;
+}
+
 void
 thl_picture_add_descriptors(struct thl_picture *picture, uint32_t descriptors)
 {
+    uint64_t held = 0;
+    for (size_t i = 0; i < picture->nsites; i++)
+        if (is_of_connections(&picture->site[i]))
+            held += picture->site[i].live;
     for (size_t i = 0; i < picture->nsites; i++) {
         struct thl_arena_site *site = &picture->site[i];
-        if (site->has_peer == 1 && site->verdict <= THL_VERDICT_UNHELD)
-            site->verdict =
-                thl_verdict_judge_outside((enum thl_verdict_why)site->verdict, site->made,
-                                          site->live, site->oldest_s, descriptors);
+        const struct thl_verdict_outside facts = {site->made,   held,           site->live,
+                                                  site->nested, site->oldest_s, descriptors};
+        if (is_of_connections(site))
+            site->verdict = thl_verdict_judge_outside((enum thl_verdict_why)site->verdict, &facts);
     }
 }
 

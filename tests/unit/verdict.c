@@ -115,13 +115,42 @@ THL_TEST(verdict, one_child_past_the_limit_looks_leaked)
     expect(f, THL_VERDICT_SILENT);
 }
 
+static void
+expect_outside(struct thl_verdict_outside f, enum thl_verdict_why why)
+{
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, &f), why);
+    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_GROWS, &f), THL_VERDICT_GROWS);
+}
+
 THL_TEST(verdict, more_connections_than_descriptors_look_leaked)
 {
-    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 70, 70, 1, 69), THL_VERDICT_UNHELD);
-    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 70, 70, 1, 70), THL_VERDICT_FINE);
-    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 71, 70, 1, 69), THL_VERDICT_FINE);
-    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_FINE, 63, 63, 1, 9), THL_VERDICT_FINE);
-    cr_expect_eq(thl_verdict_judge_outside(THL_VERDICT_GROWS, 70, 70, 1, 9), THL_VERDICT_GROWS);
+    struct thl_verdict_outside f = {
+        .made = 70, .held = 70, .live = 70, .oldest_s = 1, .descriptors = 69};
+
+    expect_outside(f, THL_VERDICT_UNHELD);
+    f.oldest_s = 0;
+    expect_outside(f, THL_VERDICT_FINE); /* they are being accepted */
+    f.oldest_s = 1;
+    f.descriptors = 70;
+    expect_outside(f, THL_VERDICT_FINE);
+    f.descriptors = 9;
+    f.made = 71;
+    expect_outside(f, THL_VERDICT_FINE);
+    f.made = f.live = 63;
+    expect_outside(f, THL_VERDICT_FINE);
+}
+
+THL_TEST(verdict, second_loggers_of_connections_look_leaked)
+{
+    struct thl_verdict_outside f = {
+        .made = 70, .held = 200, .live = 70, .nested = 70, .oldest_s = 1, .descriptors = 135};
+
+    expect_outside(f, THL_VERDICT_UNHELD);
+    f.descriptors = 136;
+    expect_outside(f, THL_VERDICT_FINE);
+    f.descriptors = 135;
+    f.nested = 69;
+    expect_outside(f, THL_VERDICT_FINE);
 }
 
 THL_TEST(verdict, is_explained_with_its_numbers)

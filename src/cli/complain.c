@@ -67,10 +67,11 @@ complain_permission(const char *who, pid_t pid)
         thl_complain("%s: it may not be looked into by other processes: run thole as root", who);
         return;
     }
-    const struct passwd *entry = getpwuid(user); /* one thread: its storage is ours */
-    if (entry)
+    struct passwd entry, *found = NULL;
+    char names[4096];
+    if (getpwuid_r(user, &entry, names, sizeof(names), &found) == 0 && found)
         thl_complain("%s: no permission, it belongs to %s: run thole as root or as %s", who,
-                     entry->pw_name, entry->pw_name);
+                     entry.pw_name, entry.pw_name);
     else
         thl_complain("%s: no permission, it belongs to user %lu: run thole as root or as that user",
                      who, (unsigned long)user);

@@ -98,18 +98,26 @@ thl_find_is_linked(pid_t pid)
     return linked;
 }
 
+/* One thread reads a folder here, which is all that readdir() asks for. */
+static const char *
+next_name(DIR *dir)
+{
+    const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe) */
+    return entry ? entry->d_name : NULL;
+}
+
 uint32_t
 thl_find_descriptors(pid_t pid)
 {
     char path[64];
-    const struct dirent *entry;
+    const char *name;
     uint32_t n = 0;
     snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
     DIR *dir = opendir(path);
     if (!dir)
         return UINT32_MAX;
-    while ((entry = readdir(dir)))
-        n += entry->d_name[0] != '.';
+    while ((name = next_name(dir)))
+        n += name[0] != '.';
     closedir(dir);
     return n;
 }
@@ -169,13 +177,13 @@ static int
 search_folder(struct search *s, const char *where)
 {
     char path[64];
-    const struct dirent *entry;
+    const char *name;
     snprintf(path, sizeof(path), "/proc/%ld/%s", (long)s->pid, where);
     DIR *dir = opendir(path);
     if (!dir)
         return errno == ENOENT ? -ESRCH : -errno;
-    while (s->rc != 0 && (entry = readdir(dir)))
-        consider(s, dirfd(dir), entry->d_name);
+    while (s->rc != 0 && (name = next_name(dir)))
+        consider(s, dirfd(dir), name);
     closedir(dir);
     return 0;
 }
@@ -198,12 +206,12 @@ thl_find_arena(pid_t pid, struct thl_arena_reader *reader)
 void
 thl_find_each(void (*each)(void *arg, pid_t pid), void *arg)
 {
-    const struct dirent *entry;
+    const char *name;
     DIR *proc = opendir("/proc");
-    while (proc && (entry = readdir(proc))) {
+    while (proc && (name = next_name(proc))) {
         char *end;
-        long pid = strtol(entry->d_name, &end, 10);
-        if (isdigit((unsigned char)entry->d_name[0]) && *end == '\0')
+        long pid = strtol(name, &end, 10);
+        if (isdigit((unsigned char)name[0]) && *end == '\0')
             each(arg, (pid_t)pid);
     }
     if (proc)

@@ -37,7 +37,7 @@ static int
 look(pid_t pid, uint32_t silent_s, bool json)
 {
     struct thl_observer observer;
-    struct thl_picture now;
+    struct thl_picture now = {0};
     int rc = thl_observer_open(&observer, pid);
     if (rc == 0)
         rc = thl_observer_look(&observer, silent_s, &now);

@@ -105,10 +105,10 @@ thl_level_run(int argc, char **argv)
     const char *word[THL_ARGUMENTS_MAX], *duration = NULL;
     const struct thl_option options[] = {{"for", &duration, NULL}};
     const struct thl_arguments arguments = {"level", options, 1, words, 2};
-    char text[THL_MAILBOX_TEXT];
+    char text[THL_MAILBOX_TEXT] = "";
     uint64_t ms;
     pid_t pid;
-    int answer;
+    int answer = 0;
     if (!thl_arguments_read(&arguments, argc, argv, word))
         return THL_STATUS_ERROR;
     if (strcmp(word[1], "help") == 0) {

@@ -111,7 +111,7 @@ thl_observer_wait(struct thl_observer *o, int64_t deadline_ms, int *answer, char
 static int
 ask_for_tables(struct thl_observer *o, uint32_t silent_s)
 {
-    int answer, rc = thl_observer_ask(o, THL_ARENA_ASK_TABLES, silent_s, NULL);
+    int answer = 0, rc = thl_observer_ask(o, THL_ARENA_ASK_TABLES, silent_s, NULL);
     if (rc == 0)
         rc = thl_observer_wait(o, thl_clock_mono_ms() + THL_MAILBOX_TIMEOUT_MS, &answer, NULL);
     if (rc < 0 || answer == 0)
@@ -135,7 +135,7 @@ int
 thl_observer_look(struct thl_observer *o, uint32_t silent_s, struct thl_picture *out)
 {
     for (int i = 0; i < LOOKS; i++) {
-        struct thl_picture fresh;
+        struct thl_picture fresh = {0};
         int rc = ask_for_tables(o, silent_s);
         if (rc == 0)
             rc = thl_observer_copy(o, &fresh);

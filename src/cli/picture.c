@@ -128,7 +128,7 @@ thl_picture_site_rate(const struct thl_picture *before, const struct thl_picture
     if (site >= before->nsites)
         return rate(before, now, 0, is->records);
     const struct thl_arena_site *was = &before->site[site];
-    if (strcmp(was->src, is->src) || strcmp(was->msg, is->msg))
+    if (strcmp(was->src, is->src) != 0 || strcmp(was->msg, is->msg) != 0)
         return -1;
     return rate(before, now, was->records, is->records);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -69,11 +70,11 @@ thl_screen_open(struct thl_screen *screen)
     sigset_t set;
     set_of_caught(&set);
     *screen = (struct thl_screen){0};
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     screen->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (screen->signals < 0) {
         int error = errno;
-        sigprocmask(SIG_UNBLOCK, &set, NULL);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
         return -error;
     }
     screen->keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &screen->before) == 0;
@@ -89,7 +90,7 @@ thl_screen_close(struct thl_screen *screen)
     give_terminal_back(screen);
     close(screen->signals);
     set_of_caught(&set);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 void

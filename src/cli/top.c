@@ -30,7 +30,7 @@ struct top {
 static int
 look(struct top *top)
 {
-    struct thl_picture fresh;
+    struct thl_picture fresh = {0};
     int rc = thl_observer_look(&top->observer, 0, &fresh);
     if (rc < 0)
         return rc;

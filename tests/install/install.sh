@@ -20,6 +20,10 @@ done
 readelf -d "$libdir/libthole.so" | grep -q 'SONAME.*libthole\.so\.0' || { echo "no SONAME"; exit 1; }
 readelf -d "$libdir/libthole.so" | grep -q NODELETE || { echo "no NODELETE"; exit 1; }
 
+version=$("$root/bin/thole" --version)
+[ "$version" = "thole $(pkg-config --modversion thole)" ] || { echo "thole printed: $version"; exit 1; }
+if readelf -d "$root/bin/thole" | grep -q 'NEEDED.*libthole'; then echo "thole is not alone"; exit 1; fi
+
 ask() { pkg-config --define-variable=prefix="$root" "$@" thole; }
 
 # consume NAME COMPILER-AND-FLAGS LIBRARIES

@@ -172,6 +172,17 @@ find_bucket(struct bucket *set, uint64_t key)
     return NULL;
 }
 
+/* Another bucket of the same owner: made by a thread, or a handler, that came in between. */
+static struct bucket *
+find_other(struct bucket *set, uint64_t key, const struct bucket *own)
+{
+    for (unsigned i = 0; i < WAYS; i++)
+        if (&set[i] != own &&
+            atomic_load_explicit(&set[i].key, memory_order_seq_cst) == key) /* take_over */
+            return &set[i];
+    return NULL;
+}
+
 /* The bucket that has been left alone for longest; free ones were never used. NULL when somebody
  * else takes it. */
 static THL_COLD struct bucket *
@@ -189,8 +200,14 @@ take_over(struct table *t, struct bucket *set, uint64_t key, uint64_t now)
         return NULL;
     atomic_store_explicit(&oldest->until, now, memory_order_release); /* pairs with take_token */
     put_debt_aside(t, atomic_exchange_explicit(&oldest->debt, 0, memory_order_relaxed));
-    atomic_store_explicit(&oldest->key, key, memory_order_release); /* pairs with find_bucket */
-    return oldest;
+    /* seq_cst, with the loads in find_other: of two that do so at once, one sees the other */
+    atomic_store_explicit(&oldest->key, key, memory_order_seq_cst);
+    struct bucket *other = find_other(set, key, oldest);
+    if (THL_LIKELY(!other))
+        return oldest;
+    atomic_compare_exchange_strong_explicit(&oldest->key, &key, FREE, memory_order_relaxed,
+                                            memory_order_relaxed); /* a debt there says whose */
+    return other;
 }
 
 enum token { TAKEN, NONE_LEFT, NOT_OURS };

@@ -19,13 +19,14 @@
  *
  *     suppressed (the ledger's) = announced by records + announced by notices + debts + aside
  *
- * Taking a bucket over: key to TAKING, `until` to now, the debt aside, the new key. Whoever found
- * the key before that loads `until`, then the key again, then swaps `until`: were it given away
- * meanwhile, either the key or `until` is not what he saw.
+ * Taking a bucket over: key to TAKING, `until` to now, the debt aside, the new key, and that given
+ * up where another bucket has it by now: no owner has two bursts for long. Whoever found the key
+ * before that loads `until`, then the key again, then swaps `until`: were it given away meanwhile,
+ * either the key or `until` is not what he saw.
  *
- * Ordering: key (release) pairs with find_bucket (acquire): a bucket's `until` is its new owner's.
- * until (release) pairs with take_token (acquire): the second look at the key. debt and aside are
- * relaxed: each is one word that speaks for itself. Stress: tests/race/flood.c.
+ * Ordering: key (seq_cst, as a release) pairs with find_bucket (acquire): a bucket's `until` is its
+ * new owner's. until (release) pairs with take_token (acquire): the second look at the key. debt
+ * and aside are relaxed: each is one word that speaks for itself. Stress: tests/race/flood.c.
  */
 #ifndef THL_FLOOD_H
 #define THL_FLOOD_H

@@ -19,6 +19,8 @@ static thole_logger shared, many[LOGGERS];
 static _Atomic bool stop;
 static _Atomic uint64_t called, called_stale;
 
+static uint64_t lost_by_sink; /* in lives before the last */
+
 /* The sink's, until thole_stop. */
 static struct {
     uint64_t shared_lines, lines, by_records, by_notices, stale;
@@ -183,13 +185,19 @@ settle(void)
     uint64_t announced = got.by_records + got.by_notices;
     printf("%" PRIu64 " called, %" PRIu64 " written, %" PRIu64 " dropped, %" PRIu64
            " suppressed: %" PRIu64 " announced by records, %" PRIu64 " by notices; %" PRIu64
-           " of the shared site\n",
+           " of the shared site, %" PRIu64 " lost by the sink\n",
            s.called, got.lines, s.dropped, s.suppressed, got.by_records, got.by_notices,
-           got.shared_lines);
-    CHECK(announced == s.suppressed);
-    CHECK(got.lines + s.dropped + s.sink[0].dropped + s.suppressed >= atomic_load(&called));
+           got.shared_lines, lost_by_sink + s.sink[0].dropped);
+    lost_by_sink += s.sink[0].dropped;
+    if (lost_by_sink == 0) {
+        CHECK(announced == s.suppressed);
+        CHECK(got.lines + s.dropped + s.suppressed == atomic_load(&called));
+    } else { /* lines and notices, and what they announced */
+        CHECK(announced <= s.suppressed);
+        CHECK(got.lines + s.dropped + s.suppressed + lost_by_sink >= atomic_load(&called));
+    }
     CHECK(s.stale == atomic_load(&called_stale) && got.stale > 0);
-    CHECK(s.queued == 0 && got.by_records > 0 && got.by_notices > 0);
+    CHECK(s.queued == 0 && announced > 0);
     return s;
 }
 
@@ -207,6 +215,7 @@ wait_ms(const struct part *part, int64_t until)
         if (!part->many_lives)
             continue;
         CHECK(thole_stop(20000) == 0);
+        lost_by_sink += check_identities().sink[0].dropped;
         CHECK(thole_start(NULL) == 0);
     }
 }
@@ -231,8 +240,9 @@ run_part(const void *arg)
     CHECK(sampler_stop(&sampler) > 10);
     struct thole_stats s = settle();
     CHECK(s.called >= atomic_load(&called));
-    /* one more for each that raced for the bucket's first token, and the clocks' difference */
-    CHECK(got.shared_lines <= (uint64_t)(RATE + RATE * elapsed * 102 / 100000 + 2 * THREADS + 3));
+    /* more for those that raced for the first bucket and made two; and the clocks' difference */
+    printf("%" PRId64 " ms\n", elapsed);
+    CHECK(got.shared_lines <= (uint64_t)(RATE + RATE * elapsed * 102 / 100000 + THREADS * EACH));
     CHECK(got.shared_lines + s.dropped >= (uint64_t)RATE);
     return 0;
 }

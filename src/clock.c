@@ -81,6 +81,15 @@ thl_clock_wall_ticks(void)
     return WALL | SET | number << CALL_BITS | (call & ((UINT64_C(1) << CALL_BITS) - 1));
 }
 
+uint64_t
+thl_clock_pace(uint64_t ticks)
+{
+    if (THL_LIKELY((ticks & WALL) == 0))
+        return ticks;
+    int64_t ns = read_ns(CLOCK_MONOTONIC) + atomic_load_explicit(&ahead_ns, memory_order_relaxed);
+    return (uint64_t)((double)ns / origin.ns_per_tick); /* relaxed: a number that only grows */
+}
+
 bool
 thl_clock_is_set_time(uint64_t ticks)
 {

@@ -63,6 +63,10 @@ int64_t thl_clock_convert(struct thl_clock *clock, uint64_t ticks);
 /* Whether they were taken while a test had set the clock: their time is exactly what it said. */
 bool thl_clock_is_set_time(uint64_t ticks);
 
+/* The moment in which ticks were taken, for intervals: the TSC itself; where ticks are not the TSC,
+ * monotonic time now, moved by a test, in the same unit (thl_clock_anchor: ns_per_tick). */
+uint64_t thl_clock_pace(uint64_t ticks);
+
 /* A test's, one at a time. From 1970 to 2116; advance moves monotonic time as well, never back. */
 void thl_clock_set(int64_t unix_ns);
 void thl_clock_advance(int64_t ns);

@@ -262,13 +262,13 @@ thl_flood_admit(struct thl_emission *e)
     if (!t || !is_limited(e))
         return true;
     (void)thl_emission_open(e, &ref); /* a stale handle is its named logger's */
-    const uint64_t key = key_of(e);
+    const uint64_t key = key_of(e), now = thl_clock_pace(e->ticks);
     struct bucket *set = set_of(t, key);
     for (int i = 0; i < TRIES; i++) {
         struct bucket *b = find_bucket(set, key);
-        if (!b && !(b = take_over(t, set, key, e->ticks)))
+        if (!b && !(b = take_over(t, set, key, now)))
             continue;
-        enum token token = take_token(b, key, e->ticks);
+        enum token token = take_token(b, key, now);
         if (token == TAKEN) {
             e->suppressed = take_debt(b, owner_of(e->site, key));
             return true;
@@ -331,7 +331,7 @@ void
 thl_flood_collect(bool all)
 {
     struct table *t = atomic_load_explicit(&table_made, memory_order_acquire); /* make_table */
-    uint64_t now = thl_clock_ticks();
+    uint64_t now = thl_clock_pace(thl_clock_ticks());
     for (size_t i = 0; t && i < (size_t)SETS * WAYS; i++) {
         struct bucket *b = &t->bucket[i];
         if ((atomic_load_explicit(&b->debt, memory_order_relaxed) & COUNT_MAX) != 0 &&

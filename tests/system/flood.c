@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <thole/test.h>
 #include <thole/thole.h>
 
 static const thole_logger root = {0};
@@ -132,6 +133,23 @@ THL_TEST(flood, next_record_of_the_site_and_connection_says_how_many_were_suppre
     for (int i = 0; i < 2; i++)
         thole_unref(&conn[i]);
     cr_assert_eq(thole_stop(10000), 0);
+    check_announced();
+    gate_forget();
+}
+
+THL_TEST(flood, rate_goes_by_the_clock_that_a_test_sets)
+{
+    start_with("gated:", "site-rate=1/s:burst=3");
+    thole_test_set_clock(INT64_C(1795352041) * 1000000000);
+    for (int i = 0; i < 20; i++) {
+        if (i >= 10)
+            thole_test_advance_clock(INT64_C(1000000000));
+        thole_info(root, "once a second", "i", i);
+    }
+    thole_test_release_clock();
+    cr_assert_eq(thole_stop(10000), 0);
+    cr_expect_eq(captured_count(gate_text(), "once a second"), 13u, "%s", gate_text());
+    cr_expect_not_null(strstr(gate_text(), "\"i\":10,\"thole.suppressed\":7}"), "%s", gate_text());
     check_announced();
     gate_forget();
 }

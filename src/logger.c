@@ -258,21 +258,23 @@ find_threshold(thole_logger child, uint32_t which, uint32_t own)
  * three writes it first and the gate afterwards; whoever writes a gate then looks whether all three
  * are as they were, and answers again when not. So the last answer in a gate is right:
  *
- *   Two that write one gate. The gate's writes are compare-and-swaps with acq_rel, so one that
- * comes after another sees all that the other saw and wrote. Let the last write in a gate be T's,
- * and let a change that T's answer did not see be made by C, who writes this gate, too, and before
- * T. Then T's look after its write sees the change: T was not the last. That is a change of rules
- *   against a bind, two binds, two changes of rules, and a level of its own against each.
- *   A child that C does not meet. T makes a child: it is born, T counts it (made, acq_rel), T looks
- *   at the epoch. C moves the epoch, adds nothing to that count (acq_rel, thl_slab_each), and
- * walks. If T counts first, C's walk meets the child, and its gate after T first wrote it. If C
- * does, T sees C's epoch. A rule that is newer than the epoch that T saw (C installs, then moves
- * the epoch) does no harm: C's walk is still to come.
+ * Two that write one gate. These writes are compare-and-swaps with acq_rel: one that comes after
+ * another sees all that the other's thread saw and wrote before. Let T's write be the gate's last,
+ * and C have changed one of the three without T's answer knowing. C writes the gate as well, so
+ * before T does, and T's look behind its write sees the change: it was not T's last. C and T may be
+ * a change of rules and a bind, two binds, two changes of rules, or a level of its own and each.
  *
- * Nobody holds the lock while walking, so two walks may pass each other; for each gate the above
- * holds. A child that ends meanwhile takes its generation along, and its gate refuses. Each round
- * is due to another thread's change: lock-free, but for the lock in ask_rules(). Attacked by
- * tests/race/rules.c.
+ * A child that C's walk does not meet. Its maker T lets it live, counts it (`made`, acq_rel), then
+ * looks at the epoch. C moves the epoch, adds nothing to that count (thl_slab_each, acq_rel), then
+ * walks. If T's count comes first, C's walk meets the child; else T sees C's epoch.
+ *
+ * Rules newer than the epoch that T saw do no harm: C installs them, moves the epoch, and walks
+ * only then.
+ *
+ * Nobody holds the lock over a walk, so two walks may pass each other: the above holds for each
+ * gate. A child that ends takes its generation along, and its gate refuses what comes late. Each
+ * further round is due to another thread's change: lock-free, but for the lock of ask_rules().
+ * Attacked by tests/race/rules.c.
  */
 void
 thl_logger_open_gate(thole_logger child)

@@ -108,10 +108,6 @@ const struct thl_rule *thl_config_speaker(const struct thl_rules *rules,
                                           const struct thl_asker *asker,
                                           const struct thl_rule *best);
 
-/* The level of the named logger `name` (n bytes) by these rules alone. */
-enum thole_level thl_config_level(const struct thl_rules *rules, const char *name, size_t n,
-                                  enum thole_level otherwise);
-
 /* ---- limits: THOLE_LIMITS ---- */
 
 struct thl_limits {

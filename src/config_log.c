@@ -255,15 +255,6 @@ thl_config_speaker(const struct thl_rules *rules, const struct thl_asker *asker,
     return best;
 }
 
-enum thole_level
-thl_config_level(const struct thl_rules *rules, const char *name, size_t n,
-                 enum thole_level otherwise)
-{
-    const struct thl_asker asker = {.name = name, .name_size = n};
-    const struct thl_rule *speaker = thl_config_speaker(rules, &asker, NULL);
-    return speaker ? (enum thole_level)speaker->level : otherwise;
-}
-
 const char *
 thl_config_log_help(void)
 {

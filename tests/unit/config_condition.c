@@ -347,7 +347,6 @@ THL_TEST(config_condition, rule_with_conditions_speaks_for_no_named_logger)
     cr_expect_eq(level_of(&rules, "db", &c), THOLE_TRACE, "a condition without a name");
     cr_expect_eq(level_of(&rules, "", &c), THOLE_TRACE);
     cr_expect_eq(level_of(&rules, "network", &c), THOLE_TRACE);
-    cr_expect_eq((int)thl_config_level(&rules, "net", 3, THOLE_INFO), THOLE_WARN);
     thl_config_rules_fini(&rules);
 }
 

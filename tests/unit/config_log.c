@@ -37,7 +37,9 @@ fini(struct parsed *p)
 static int
 level_of(const struct parsed *p, const char *name)
 {
-    return (int)thl_config_level(&p->rules, name, strlen(name), THOLE_INFO);
+    const struct thl_asker asker = {.name = name, .name_size = strlen(name)};
+    const struct thl_rule *speaker = thl_config_speaker(&p->rules, &asker, NULL);
+    return speaker ? speaker->level : THOLE_INFO;
 }
 
 #define LEVELS "trace, debug, info, notice, warn, error, crit, alert, emerg or off"

@@ -8,5 +8,5 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 sh "$root/tests/setup.sh" base
 [ -f "$root/build/build.ninja" ] || meson setup "$root/build" "$root"
-ninja -C "$root/build" tests/echod/echod tests/echod/load bench/receiver
+ninja -C "$root/build" tests/echod/echod tests/echod/load bench/receiver src/cli/thole
 exec python3 -B "$root/bench/incident/incident.py" "$root/build"

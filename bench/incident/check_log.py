@@ -63,12 +63,12 @@ def check_record(found, record, askers):
     if record["logger"] == "thole":
         found.notices.append(record)
         return True
-    if record["logger"] != "echod.net":
+    if record["logger"] == "echod.net":
+        return record["msg"] in ALONE
+    if record["logger"] != "echod.conn":
         return False
     if "conn" in record:
         return check_connection(found, record, askers)
-    if record["msg"] in ALONE:
-        return True
     found.bare += 1
     found.bare_accepted += record["msg"] == "accepted"
     return record["msg"] in ORDER

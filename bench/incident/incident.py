@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -117,6 +118,20 @@ class Run:
         self.total = first["done"] + second["done"]
         self.rest_ledger = self.ledgers[-1]
 
+    def census(self, wanted, patience_s=10):
+        """What `thole leaks` says from outside: its exit status, its sites, its words for people.
+        A census that should find something is taken again until it does: signs need a second."""
+        program, deadline = self.program("src/cli/thole"), time.monotonic() + patience_s
+        while True:
+            look = subprocess.run([program, "leaks", str(self.echod.pid), "--json"], check=False,
+                                  stdout=subprocess.PIPE, timeout=LOAD_S)
+            if look.returncode == wanted or time.monotonic() > deadline:
+                break
+            time.sleep(TICK_S)
+        words = subprocess.run([program, "leaks", str(self.echod.pid)], check=False,
+                               stdout=subprocess.PIPE, timeout=LOAD_S).stdout.decode()
+        return look.returncode, json.loads(look.stdout)["sites"], words
+
     def finish(self):
         """Ends echod, which prints its ledger once more after thole_stop, then the receivers."""
         self.last = json.loads(self.echod.stop())
@@ -203,6 +218,7 @@ def replay(checks, build, folder):
           f" {'written, sinks':>15} {'dropped':>9}", flush=True)
     try:
         run.two_loads(WARM, REST, TICK_S, lambda ledger: show_sample(run, ledger))
+        status, sites, _ = run.census(0)
         run.finish()
     finally:
         run.end()
@@ -212,6 +228,8 @@ def replay(checks, build, folder):
     checks.that(run.fds <= MOST_FDS, f"descriptors that thole adds: {run.fds} (at most {MOST_FDS})")
     live = run.rest_ledger["children"] - 1  # the asker's own
     checks.that(live == 0 and run.last["children"] == 0, f"live children at the end: {live}")
+    checks.that(status == 0 and not any(site["suspect"] for site in sites),
+                f"thole leaks: exit status {status}, {len(sites)} call sites hold children")
     check_growth(checks, run, f"after {WARM:,} connections")
     complete = found.complete() - askers
     checks.that(complete == total and found.wrong == 0 and found.bare == 0,
@@ -229,10 +247,12 @@ def leak(checks, build, folder):
     try:
         run.two_loads(LEAK_WARM, LEAK_REST, LEAK_TICK_S,
                       lambda ledger: samples.append(ledger["children"]))
+        status, sites, words = run.census(1)
         run.finish()
     finally:
         run.end()
     show_end(run)
+    print("  $ thole leaks PID\n  " + words.rstrip().replace("\n", "\n  "))
     found, askers = run.found, len(run.echod.askers)
     peak, seen = run.last["children_peak"], max(samples, default=0)
     checks.that(peak == LEAK_BOUND >= seen,
@@ -245,6 +265,9 @@ def leak(checks, build, folder):
                 and all(re.fullmatch(r"echod\.c:[0-9]+", source) for source in sources),
                 f"warnings in {run.minutes * 60:.0f} s, one a minute at most: {len(warnings)}, from"
                 f" {' '.join(sources) or 'nothing'}")
+    suspects = [site["site"] for site in sites if site["suspect"]]
+    checks.that(status == 1 and suspects == sources,
+                f"thole leaks: exit status {status}, suspects {' '.join(suspects) or 'nobody'}")
     check_growth(checks, run, "past the bound")
     own = len(found.conns)
     checks.that(own + found.bare_accepted == total + askers and found.wrong == 0,

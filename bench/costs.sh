@@ -34,6 +34,19 @@ each() {
     printf '%-48s %8d\n' "$3" $((($(count "$1" "$2" 5000) - $(count "$1" "$2" 1000)) / 4000))
 }
 
+# The same while an operator looks in, again and again, at least ten times a second.
+watched() {
+    count costs on3 "$1" >"$out/count" &
+    counting=$! pid=
+    while kill -0 $counting 2>/dev/null; do
+        [ "$pid" ] || pid=$("$build/src/cli/thole" ls | awk '$2 == "bench_costs" { print $1 }')
+        [ "$pid" ] || continue
+        "$build/src/cli/thole" leaks "$pid" >/dev/null 2>&1 && looks=$((looks + 1))
+        sleep 0.05
+    done
+    n=$(cat "$out/count")
+}
+
 printf '\n%-48s %8s\n' "instructions of the logging thread" "each"
 each costs empty "floor: an empty loop"
 each costs off "a call that is off"
@@ -44,3 +57,7 @@ each costs child "the same, one record logged through it"
 each costs file "a line of 2 fields"
 each stopped running "a call, syslog's receiver running"
 each stopped stopped "a call, syslog's receiver stopped"
+looks=0
+watched 900000 && many=$n
+watched 300000 && few=$n
+printf '%-48s %8d   (%d looks)\n' "a call, 3 numbers, while thole looks in" $(((many - few) / 600000)) $looks

@@ -140,13 +140,33 @@ is_arena(int folder, const char *name)
     return n >= (ssize_t)strlen(LINK) && memcmp(target, LINK, strlen(LINK)) == 0;
 }
 
+/* What a link of that name leads to may be a device or a pipe of somebody who likes to see root
+ * open it: only a regular file is opened. */
+static int
+open_regular(int folder, const char *name)
+{
+    char path[64];
+    struct stat st;
+    int place = openat(folder, name, O_PATH | O_CLOEXEC);
+    if (place < 0)
+        return -errno;
+    int fd = -EBADF;
+    if (fstat(place, &st) == 0 && S_ISREG(st.st_mode)) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        fd = fd < 0 ? -errno : fd;
+    }
+    close(place);
+    return fd;
+}
+
 static int
 open_candidate(const struct search *s, int folder, const char *name, struct thl_arena_reader *r)
 {
-    int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open_regular(folder, name);
     *r = (struct thl_arena_reader){.fd = -1, .fault = "cannot be opened"};
     if (fd < 0)
-        return -errno;
+        return fd;
     int rc = thl_arena_reader_open(r, fd);
     if (rc == 0 && !has_pid(s->pid, r->header.pid)) {
         thl_arena_reader_close(r); /* inherited by a fork: its parent's */

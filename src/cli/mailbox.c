@@ -71,13 +71,22 @@ claim_free(struct thl_arena_letter *l, uint32_t now_s)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* Two clocks are read at two moments: a stamp may be a little later than our own time. One that is
+ * much later is garbage, and must not keep a letter for ever. */
+static bool
+is_old(uint32_t since, uint32_t now_s)
+{
+    int32_t age = (int32_t)(now_s - since);
+    return age > THL_ARENA_CLAIM_S || age < -THL_ARENA_CLAIM_S;
+}
+
 /* acquire pairs with claim_free(): who sees a claim sees its stamp. */
 static bool
 claim_old(struct thl_arena_letter *l, uint32_t now_s)
 {
     uint32_t seen = atomic_load_explicit(&l->state, memory_order_acquire);
     uint32_t since = atomic_load_explicit(&l->claimed_s, memory_order_relaxed);
-    if (seen == THL_ARENA_FREE || now_s - since <= THL_ARENA_CLAIM_S)
+    if (seen == THL_ARENA_FREE || !is_old(since, now_s))
         return false;
     return atomic_compare_exchange_strong_explicit(&l->claimed_s, &since, now_s,
                                                    memory_order_acq_rel, memory_order_relaxed) &&
@@ -86,14 +95,14 @@ claim_old(struct thl_arena_letter *l, uint32_t now_s)
 }
 
 static struct thl_arena_letter *
-claim(struct thl_mailbox *m, unsigned *letter)
+claim(struct thl_mailbox *m, struct thl_mailbox_letter *letter)
 {
     uint32_t now_s = (uint32_t)(thl_clock_mono_ms() / 1000);
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < THL_ARENA_LETTERS; i++) {
             struct thl_arena_letter *l = &m->box->letter[i];
             if (pass == 0 ? claim_free(l, now_s) : claim_old(l, now_s)) {
-                *letter = i;
+                *letter = (struct thl_mailbox_letter){i, now_s};
                 return l;
             }
         }
@@ -103,7 +112,7 @@ claim(struct thl_mailbox *m, unsigned *letter)
 
 int
 thl_mailbox_send(struct thl_mailbox *m, enum thl_arena_ask ask, uint64_t number, const char *text,
-                 unsigned *letter)
+                 struct thl_mailbox_letter *letter)
 {
     size_t n = text ? strlen(text) : 0;
     if (n >= THL_MAILBOX_TEXT)
@@ -127,6 +136,15 @@ thl_mailbox_send(struct thl_mailbox *m, enum thl_arena_ask ask, uint64_t number,
 
 /* ---- the answer ---- */
 
+/* Whoever claimed it anew stamped it later than the time that a claim lasts; those who looked at it
+ * while it was free may have stamped it, too, but at about our own time. */
+static bool
+is_ours(const struct thl_arena_letter *l, struct thl_mailbox_letter letter)
+{
+    uint32_t now = atomic_load_explicit(&l->claimed_s, memory_order_relaxed); /* a hint, in s */
+    return !is_old(letter.claimed_s, now);
+}
+
 static int
 take_answer(struct thl_arena_letter *l, int *answer, char *text)
 {
@@ -144,13 +162,16 @@ take_answer(struct thl_arena_letter *l, int *answer, char *text)
 }
 
 int
-thl_mailbox_wait(struct thl_mailbox *m, unsigned letter, int timeout_ms, int *answer, char *text)
+thl_mailbox_wait(struct thl_mailbox *m, struct thl_mailbox_letter letter, int timeout_ms,
+                 int *answer, char *text)
 {
-    struct thl_arena_letter *l = &m->box->letter[letter];
+    struct thl_arena_letter *l = &m->box->letter[letter.index];
     int64_t deadline = thl_clock_mono_ms() + timeout_ms;
     for (;;) {
         /* acquire: pairs with the daemon's release of its answer */
         uint32_t state = atomic_load_explicit(&l->state, memory_order_acquire);
+        if (!is_ours(l, letter))
+            return -EBADMSG;
         if (state == THL_ARENA_ANSWERED)
             return take_answer(l, answer, text);
         if (state != THL_ARENA_ASKED)
@@ -163,11 +184,13 @@ thl_mailbox_wait(struct thl_mailbox *m, unsigned letter, int timeout_ms, int *an
 }
 
 bool
-thl_mailbox_withdraw(struct thl_mailbox *m, unsigned letter)
+thl_mailbox_withdraw(struct thl_mailbox *m, struct thl_mailbox_letter letter)
 {
     uint32_t seen = THL_ARENA_ASKED;
+    if (!is_ours(&m->box->letter[letter.index], letter))
+        return true; /* it went with the claim */
     bool taken = atomic_compare_exchange_strong_explicit(
-        &m->box->letter[letter].state, &seen, THL_ARENA_FREE, memory_order_acq_rel,
+        &m->box->letter[letter.index].state, &seen, THL_ARENA_CLAIMED, memory_order_acq_rel,
         memory_order_relaxed); /* acq_rel: the daemon's own swap sees one or the other */
     return taken || seen != THL_ARENA_ANSWERED;
 }

@@ -11,7 +11,7 @@ struct thl_observer {
     int pidfd; /* readable when the process has ended; -1: a kernel without it */
     struct thl_arena_reader reader;
     struct thl_mailbox mailbox;
-    unsigned letter; /* on its way */
+    struct thl_mailbox_letter letter; /* on its way */
 };
 
 /* 0, an error of thl_find_arena() or thl_mailbox_open(), or -ESHUTDOWN: thole_stop() was called. */

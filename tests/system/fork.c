@@ -350,7 +350,10 @@ THL_TEST(fork, beside_threads_that_log_never_hangs)
         pthread_join(thread[i], NULL);
     cr_assert_eq(thole_stop(20000), 0);
     cr_expect_eq(count_in_file("from one of many"), (size_t)ROUNDS);
-    cr_expect_eq(count_in_file("\"msg\":\"meanwhile\""), 2u * ROUNDS * QUEUED);
-    cr_expect_eq(take_stats().dropped, 0u);
+    /* a machine that is busy elsewhere may hold the file's thread up until its buffer is full */
+    struct thole_stats s = take_stats();
+    cr_expect_eq(count_in_file("\"msg\":\"meanwhile\"") + s.sink[0].dropped, 2u * ROUNDS * QUEUED);
+    cr_expect_eq(s.sink[0].dropped, s.sink[0].cause[THOLE_OUTBOX_FULL]);
+    cr_expect_eq(s.dropped, 0u);
     folder_remove();
 }

@@ -12,7 +12,7 @@
 
 #define SLICE_MS 100 /* how long the daemon's death can go unnoticed while we wait */
 #define LETTER_NAP_MS 10
-#define LOOKS 5 /* until the tables are those that were asked for */
+#define LOOK_MS 2000 /* until the tables are those that were asked for */
 
 static int
 open_mailbox(struct thl_observer *o)
@@ -134,7 +134,7 @@ thl_observer_copy(struct thl_observer *o, struct thl_picture *out)
 int
 thl_observer_look(struct thl_observer *o, uint32_t silent_s, struct thl_picture *out)
 {
-    for (int i = 0; i < LOOKS; i++) {
+    for (int64_t end = thl_clock_mono_ms() + LOOK_MS; thl_clock_mono_ms() < end;) {
         struct thl_picture fresh = {0};
         int rc = ask_for_tables(o, silent_s);
         if (rc == 0)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """thole leaks: the census, its verdict, and its exit status."""
+import json
 import os
+import subprocess
 
-from kit import Skipped, daemon, line_of, run, thole, thole_json, until
+from kit import PATIENCE_S, THOLE, Skipped, daemon, line_of, run, thole, thole_json, until
 
 
 def leaking_program_is_named_by_file_and_line():
@@ -54,6 +56,16 @@ def silent_children_are_suspect_after_the_limit_that_was_asked_for():
         out, _ = thole('leaks', d.pid, '--silent', '1s', wanted=1)
         assert '1 of 1 have been silent for more than 1 s' in out, out
         assert thole_json('leaks', d.pid)['silent_limit_s'] == 3600
+
+
+def observers_with_limits_of_their_own_get_their_own_census():
+    with daemon() as d:
+        for _ in range(40):
+            asked = [subprocess.Popen([THOLE, 'leaks', str(d.pid), '--json', f'--silent={s}s'],
+                                      stdout=subprocess.PIPE) for s in (100, 200, 300, 400)]
+            limits = [json.loads(p.communicate(timeout=PATIENCE_S)[0])['silent_limit_s']
+                      for p in asked]
+            assert limits == [100, 200, 300, 400], limits
 
 
 def program_is_found_by_its_name():

@@ -25,14 +25,14 @@ def refused(pid, *words):
 
 
 @contextlib.contextmanager
-def impostor(content, seal=False):
+def impostor(content, seal=False, own=True):
     """The pid of a process that holds a memfd with this content."""
     code = ('import os,fcntl,sys\n'
             'fd = os.memfd_create("thole:impostor", os.MFD_ALLOW_SEALING)\n'
             'data = sys.stdin.buffer.read()\n'
             'os.write(fd, data)\n'
             f'at = {PID_AT}\n'
-            'if len(data) > at + 8: os.pwrite(fd, os.getpid().to_bytes(8, sys.byteorder), at)\n'
+            f'if {own} and len(data) > at + 8: os.pwrite(fd, os.getpid().to_bytes(8, sys.byteorder), at)\n'
             f'if {seal}: fcntl.fcntl(fd, {F_ADD_SEALS}, {F_SEAL_SHRINK})\n'
             'print("ready", flush=True)\n'
             'import signal; signal.pause()\n')
@@ -102,6 +102,12 @@ def arena_of_another_version_is_refused():
 def arena_that_could_be_cut_is_refused():
     with impostor(bytes(real_arena(grown=True))) as pid:
         refused(pid, 'not sealed')
+
+
+def arena_of_another_process_is_not_shown():
+    with impostor(bytes(real_arena(grown=True)), seal=True, own=False) as pid:
+        refused(pid, 'does not log through thole')
+        assert str(pid) not in thole('ls', wanted=None)[0].split()
 
 
 def arena_whose_daemon_never_answers_is_refused_in_time():

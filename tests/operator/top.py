@@ -76,8 +76,8 @@ class Screen:
     def end(self):
         """(exit status, stderr); the terminal must be as it was."""
         self.read_until('the end', lambda seen: LEAVE in seen)
-        err = self.process.stderr.read().decode()
         status = self.process.wait(timeout=PATIENCE_S)
+        err = self.process.stderr.read().decode()
         assert termios.tcgetattr(self.slave) == self.before, 'the terminal is not as it was'
         assert self.seen.index(ENTER) == 0 and self.seen.endswith(LEAVE), self.seen[-40:]
         for on, off in ((b'\x1b[?25l', b'\x1b[?25h'), (b'\x1b[?7l', b'\x1b[?7h')):

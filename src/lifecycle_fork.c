@@ -75,17 +75,18 @@ has_writer(void)
 }
 
 /* The lifecycle's lock may be held by a sink that is opened, for as long as that takes; the others
- * by a call that a handler which forks has interrupted. */
+ * by a call that a handler which forks has interrupted. The writer changes rules amid a round: the
+ * names come after it, or each would wait for the other until PARK_MS is over. */
 static void
 take_locks(void)
 {
     struct timespec until = thl_clock_realtime_deadline(PARK_MS);
     own.has_life = pthread_mutex_timedlock(&thl_life.lock, &until) == 0;
     own.has_shown = pthread_mutex_timedlock(&thl_life.shown, &until) == 0;
-    own.has_names = thl_logger_before_fork();
     own.has_writer = has_writer();
     if (own.has_writer)
         thl_writer_before_fork();
+    own.has_names = thl_logger_before_fork();
     struct timespec deadline = thl_clock_deadline(PARK_MS);
     for (size_t i = 0; own.has_shown && thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
         thl_outbox_before_fork(thl_life.dispatch->outbox[i], &deadline);
@@ -96,10 +97,10 @@ give_locks_back(void)
 {
     for (size_t i = 0; own.has_shown && thl_life.dispatch && i < thl_life.dispatch->targets.n; i++)
         thl_outbox_after_fork(thl_life.dispatch->outbox[i], false);
-    if (own.has_writer)
-        thl_writer_after_fork(false);
     if (own.has_names)
         thl_logger_after_fork(false);
+    if (own.has_writer)
+        thl_writer_after_fork(false);
     if (own.has_shown)
         pthread_mutex_unlock(&thl_life.shown);
     if (own.has_life)

@@ -28,7 +28,8 @@
 static struct {
     const struct thl_arena *arena; /* NULL: nobody can look in */
     struct thl_census census;
-    struct thl_census_tally *tally; /* for the arena's sites; mapped at the first question */
+    struct thl_census_tally *tally; /* mapped at the first question */
+    size_t tally_bytes;
     bool counting;
     uint32_t waiting; /* letters that this census answers: a bit each */
 } observe;
@@ -56,12 +57,16 @@ answer(struct thl_arena_letter *letter, int rc, const char *text)
     syscall(SYS_futex, &letter->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); /* another process */
 }
 
+/* One that asks for something else by now is another observer's: it has its own turn. */
 static void
 answer_waiting(int rc, const char *text)
 {
-    for (unsigned i = 0; i < THL_ARENA_LETTERS; i++)
-        if (observe.waiting & 1u << i)
-            answer(&observe.arena->mailbox->letter[i], rc, text);
+    for (unsigned i = 0; i < THL_ARENA_LETTERS; i++) {
+        struct thl_arena_letter *letter = &observe.arena->mailbox->letter[i];
+        if ((observe.waiting & 1u << i) && load_state(letter) == THL_ARENA_ASKED &&
+            letter->ask == THL_ARENA_ASK_TABLES)
+            answer(letter, rc, text);
+    }
     observe.waiting = 0;
 }
 
@@ -172,13 +177,18 @@ static int
 map_tally(void)
 {
     size_t bytes = THL_CENSUS_BYTES(observe.arena->nsites);
-    if (observe.tally)
+    if (observe.tally_bytes >= bytes)
         return 0;
+    if (observe.tally) /* a forked process may have been started with other limits */
+        munmap(observe.tally, observe.tally_bytes);
+    observe.tally = NULL;
+    observe.tally_bytes = 0;
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                    -1, 0);
     if (p == MAP_FAILED)
         return -errno;
     observe.tally = p;
+    observe.tally_bytes = bytes;
     return 0;
 }
 
@@ -340,7 +350,8 @@ thl_observe_begin(const struct thl_arena *arena)
     observe.waiting = 0;
 }
 
-/* Its parent's arena is not mapped here; the memory for a census came along. */
+/* Its parent's arena is not mapped here; the memory for a census came along, of its parent's size.
+ */
 void
 thl_observe_after_fork(void)
 {

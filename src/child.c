@@ -277,30 +277,40 @@ thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
     make_of(out, parent, site, false, keys, values, n);
 }
 
-void
-thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
-               const struct thl_value *values, unsigned n)
+/* 0, -ESTALE or -ENOMEM. */
+static int
+amend(thole_logger lg, const struct thl_site_key *keys, const struct thl_value *values, unsigned n)
 {
     struct builder b;
     struct thl_slab_ref ref;
     int rc;
+    do {
+        builder_init(&b);
+        if (!builder_open(&b, &ref, lg))
+            return -ESTALE;
+        builder_put_all(&b, keys, values, n);
+        rc = thl_slab_replace(&ref, b.bytes, (uint32_t)b.size);
+    } while (rc == -EAGAIN);
+    return rc;
+}
+
+void
+thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
+               const struct thl_value *values, unsigned n)
+{
     if (thl_slab_is_named(*lg)) {
         make_of(lg, *lg, site, true, keys, values, n);
         return;
     }
-    do {
-        builder_init(&b);
-        if (!builder_open(&b, &ref, *lg)) {
-            thl_child_count_stale();
-            return;
-        }
-        builder_put_all(&b, keys, values, n);
-        rc = thl_slab_replace(&ref, b.bytes, (uint32_t)b.size);
-    } while (rc == -EAGAIN);
-    if (rc == -ENOMEM)
-        refuse(&(thole_logger){0}, 0, site, true);
-    else
+    thl_logger_begin_amend();
+    int rc = amend(*lg, keys, values, n);
+    if (rc == 0)
         thl_logger_open_gate(*lg);
+    thl_logger_end_amend();
+    if (rc == -ESTALE)
+        thl_child_count_stale();
+    else if (rc == -ENOMEM)
+        refuse(&(thole_logger){0}, 0, site, true);
 }
 
 int
@@ -311,7 +321,9 @@ thl_child_set_level(thole_logger lg, enum thole_level level)
         thl_child_count_stale();
         return -ESTALE;
     }
+    thl_logger_begin_amend();
     atomic_store_explicit(&slot->level, (uint32_t)level, memory_order_relaxed); /* then the gate */
     thl_logger_open_gate(lg);
+    thl_logger_end_amend();
     return 0;
 }

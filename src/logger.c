@@ -39,6 +39,9 @@ static _Atomic uint32_t epoch;
  * under the lock. */
 static _Atomic uint32_t settled;
 
+/* Calls that have changed a child's level or context, or will, and not written its gate yet. */
+static _Atomic uint32_t amending;
+
 static _Atomic uint32_t notice_threshold;
 static pthread_mutex_t lock = THL_LOCK_INITIALIZER;
 
@@ -299,6 +302,19 @@ thl_logger_open_gate(thole_logger child)
     } while (!same);
 }
 
+/* A fork sees the order of the thread that amends: acquire and release keep the compiler to it. */
+void
+thl_logger_begin_amend(void)
+{
+    atomic_fetch_add_explicit(&amending, 1, memory_order_acquire); /* pairs with become_child */
+}
+
+void
+thl_logger_end_amend(void)
+{
+    atomic_fetch_sub_explicit(&amending, 1, memory_order_release); /* pairs with become_child */
+}
+
 static void
 open_gate_of(void *arg, thole_logger child, struct thl_slot *slot)
 {
@@ -428,16 +444,20 @@ thl_logger_before_fork(void)
     return pthread_mutex_timedlock(&lock, &until) == 0;
 }
 
-/* A thread that was in the middle of a change, or of a bind while rules had conditions, did not
- * come along to write the gates; and temporary rules have nobody to end them. */
+/* A thread that was in the middle of a change, of rules or of one child, did not come along to
+ * write the gates; and temporary rules have nobody to end them. Where neither is so nothing is
+ * asked: a daemon that forks for each connection does not pay for all children each time, nor do
+ * their gates become pages of the new process's own. */
 static void
 become_child(void)
 {
     thl_lock_init(&lock);
     bool had_temporary = thl_rules_after_fork();
-    uint32_t which = atomic_load_explicit(&epoch, memory_order_relaxed); /* alone here */
-    bool is_settled = atomic_load_explicit(&settled, memory_order_relaxed) == which;
-    if (which == 0 || (is_settled && !had_temporary && !is_conditional(which)))
+    uint32_t which = atomic_load_explicit(&epoch, memory_order_relaxed); /* alone here, all three */
+    bool is_settled = atomic_load_explicit(&settled, memory_order_relaxed) == which &&
+                      atomic_load_explicit(&amending, memory_order_relaxed) == 0;
+    atomic_store_explicit(&amending, 0, memory_order_relaxed);
+    if (which == 0 || (is_settled && !had_temporary))
         return;
     unlock_changed(lock_for_change(), 0);
 }

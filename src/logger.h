@@ -73,6 +73,11 @@ bool thl_logger_expire(int64_t now_ms);
  * after every change of either; safe beside all others. */
 void thl_logger_open_gate(thole_logger child);
 
+/* Around a change of a child's level or context and the gate that follows: a process that is forked
+ * meanwhile asks for all gates anew. */
+void thl_logger_begin_amend(void);
+void thl_logger_end_amend(void);
+
 /* Around fork: nobody is making a name while it happens, if that can be had within 100 ms; only
  * then thl_logger_after_fork(false) may follow. In the child process temporary rules are gone. */
 bool thl_logger_before_fork(void);

@@ -92,8 +92,7 @@ fill_header(struct thl_arena_header *h, const char *app, size_t bytes)
     h->start_unix_ns = thl_clock_unix_ns();
     snprintf(h->app, sizeof(h->app), "%s", app);
     snprintf(h->library, sizeof(h->library), "%s", THOLE_VERSION);
-    atomic_thread_fence(memory_order_release);
-    h->magic = THL_ARENA_MAGIC;
+    atomic_store_explicit(&h->magic, THL_ARENA_MAGIC, memory_order_release); /* observers */
 }
 
 /* RLIMIT_FSIZE bounds a memfd, too, and passing it raises a deadly signal: do not try. */

@@ -19,7 +19,8 @@
  *   FREE -> CLAIMED (observer writes) -> ASKED (bell + 1, futex wake) -> ANSWERED -> FREE
  *
  * A letter that was claimed longer than THL_ARENA_CLAIM_S ago may be claimed anew: its observer
- * is gone.
+ * is gone. One that gives up leaves its letter CLAIMED, to age: were it FREE, the answer that is on
+ * its way could be taken for the next letter's.
  */
 #ifndef THL_ARENA_LAYOUT_H
 #define THL_ARENA_LAYOUT_H
@@ -47,7 +48,7 @@ struct thl_arena_table {
 };
 
 struct thl_arena_header {
-    uint64_t magic;
+    _Atomic uint64_t magic;   /* stored last */
     uint32_t version, endian; /* endian: THL_ARENA_ENDIAN as its writer stores it */
     uint64_t bytes;           /* of the whole mapping */
     uint64_t pid;             /* in the daemon's own namespace */

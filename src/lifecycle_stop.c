@@ -194,10 +194,10 @@ stop(int timeout_ms)
         return -ETIMEDOUT;
     if (thl_life_state() == THL_LIFE_RUNNING) {
         thl_life_set_state(THL_LIFE_STOPPING);
+        thl_arena_set_state(&thl_life.arena, THL_ARENA_STOPPED); /* nobody answers from here on */
         pthread_mutex_unlock(&thl_life.lock);
         rc = stop_running(&soft, &deadline);
         thl_life_lock();
-        thl_arena_set_state(&thl_life.arena, THL_ARENA_STOPPED);
         thl_life.stopped = rc;
         thl_life_set_state(THL_LIFE_STOPPED);
         pthread_cond_broadcast(&thl_life.changed);

@@ -269,8 +269,8 @@ int thole_start(const struct thole_options *opt);
 int thole_flush(int timeout_ms);
 
 /* Flushes, reports children that are still alive (notices "children left at stop" and, for each of
- * eight call sites at most, "children left by site"), closes the sinks and ends the threads. Returns
- * in time even if a sink hangs: what that sink had pending is counted as dropped (stopped).
+ * eight call sites at most, "children left by site"), closes the sinks and ends the threads.
+ * Returns in time even if a sink hangs: what that sink had pending is counted as dropped (stopped).
  * Records logged afterwards are dropped and counted until the next thole_start().
  *
  * Ownership: handles stay valid.

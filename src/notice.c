@@ -124,7 +124,7 @@ find_most(const struct thl_census *c, const uint32_t *taken, uint32_t n)
 void
 thl_notice_children_left(const struct thl_census *c)
 {
-    uint32_t taken[LEFT_SITES], site;
+    uint32_t taken[LEFT_SITES] = {0}, site;
     uint64_t live = 0;
     size_t used = 0;
     for (uint32_t i = 0; i < c->nsites; i++)

@@ -325,7 +325,7 @@ open_gate_of(void *arg, thole_logger child, struct thl_slot *slot)
 
 /* ---- changes of rules ---- */
 
-/* From here to finish_change() gates may be wrong, which a forked process must know. What was
+/* From here to the end of a walk gates may be wrong, which a forked process must know. What was
  * settled before. */
 static uint32_t
 lock_for_change(void)
@@ -354,30 +354,34 @@ begin_change_locked(void)
     return next;
 }
 
-/* Every child that is alive follows. Without the lock: whoever makes children does not wait for a
- * walk over a million. */
-static void
-finish_change(uint32_t which)
+/* Without the lock: whoever makes children does not wait for a walk over a million. */
+bool
+thl_logger_walk(struct thl_logger_walk *walk, uint32_t n)
 {
-    thl_slab_each(open_gate_of, NULL);
+    if (thl_slab_walk(&walk->at, n, open_gate_of, NULL))
+        return true;
     pthread_mutex_lock(&lock);
-    if (atomic_load_explicit(&epoch, memory_order_relaxed) == which) /* locked */
-        atomic_store_explicit(&settled, which, memory_order_relaxed);
+    if (atomic_load_explicit(&epoch, memory_order_relaxed) == walk->epoch) /* locked */
+        atomic_store_explicit(&settled, walk->epoch, memory_order_relaxed);
     pthread_mutex_unlock(&lock);
+    return false;
 }
 
-/* Ends what lock_for_change() began; rc < 0: nothing has changed. */
+/* Ends what lock_for_change() began; rc < 0: nothing has changed. Every child that is alive
+ * follows, in the caller's own walk if it has one. */
 static int
-unlock_changed(uint32_t before, int rc)
+unlock_changed(uint32_t before, int rc, struct thl_logger_walk *walk)
 {
-    uint32_t which = 0;
+    struct thl_logger_walk whole = {0};
     if (rc < 0)
         atomic_store_explicit(&settled, before, memory_order_relaxed); /* locked */
     else
-        which = begin_change_locked();
+        whole.epoch = begin_change_locked();
     pthread_mutex_unlock(&lock);
-    if (rc == 0)
-        finish_change(which);
+    if (rc == 0 && walk)
+        *walk = whole;
+    else if (rc == 0)
+        thl_logger_walk(&whole, THL_SLAB_SLOTS);
     return rc;
 }
 
@@ -388,14 +392,14 @@ thl_logger_apply(const struct thl_rules *rules, enum thole_level otherwise)
     int rc = thl_rules_replace_locked(rules, THL_RULES_CONFIGURATION, NULL);
     if (rc == 0)
         thl_rules_set_otherwise_locked(otherwise);
-    return unlock_changed(before, rc);
+    return unlock_changed(before, rc, NULL);
 }
 
 int
 thl_logger_configure(const struct thl_rules *rules)
 {
     uint32_t before = lock_for_change();
-    return unlock_changed(before, thl_rules_replace_locked(rules, THL_RULES_CONFIGURE, NULL));
+    return unlock_changed(before, thl_rules_replace_locked(rules, THL_RULES_CONFIGURE, NULL), NULL);
 }
 
 int
@@ -408,14 +412,16 @@ thl_logger_set_level(unsigned number, enum thole_level level)
     memcpy(rule.name, name, n + 1);
     rule.name_size = (uint8_t)n;
     uint32_t before = lock_for_change();
-    return unlock_changed(before, thl_rules_replace_locked(&one, THL_RULES_SET_LEVEL, rule.name));
+    return unlock_changed(before, thl_rules_replace_locked(&one, THL_RULES_SET_LEVEL, rule.name),
+                          NULL);
 }
 
 int
-thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms)
+thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms,
+                         struct thl_logger_walk *walk)
 {
     uint32_t before = lock_for_change();
-    return unlock_changed(before, thl_rules_add_temporary_locked(rules, until_ms));
+    return unlock_changed(before, thl_rules_add_temporary_locked(rules, until_ms), walk);
 }
 
 int64_t
@@ -425,13 +431,13 @@ thl_logger_next_expiry(void)
 }
 
 bool
-thl_logger_expire(int64_t now_ms)
+thl_logger_expire(int64_t now_ms, struct thl_logger_walk *walk)
 {
     if (thl_rules_next_expiry() > now_ms)
         return false;
     uint32_t before = lock_for_change();
     bool went = thl_rules_expire_locked(now_ms);
-    unlock_changed(before, went ? 0 : -ENOENT);
+    unlock_changed(before, went ? 0 : -ENOENT, walk);
     return went;
 }
 
@@ -459,7 +465,7 @@ become_child(void)
     atomic_store_explicit(&amending, 0, memory_order_relaxed);
     if (which == 0 || (is_settled && !had_temporary))
         return;
-    unlock_changed(lock_for_change(), 0);
+    unlock_changed(lock_for_change(), 0, NULL);
 }
 
 void

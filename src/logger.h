@@ -59,15 +59,26 @@ int thl_logger_configure(const struct thl_rules *rules);
 /* thole_set_level() of a named logger: a run-time rule for its name. 0 or -ENOMEM. */
 int thl_logger_set_level(unsigned number, enum thole_level level);
 
+/* How far a change of rules has come among the children that are alive. */
+struct thl_logger_walk {
+    uint32_t epoch, at;
+};
+
 /* The operator's rules, which speak before all of these until that moment of thl_clock_mono_ms();
- * neither a configuration nor a level that is set touches them. 0, or -ENOSPC past 64. */
-int thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms);
+ * neither a configuration nor a level that is set touches them. 0, or -ENOSPC past 64. With a
+ * `walk` children follow as it goes on; with NULL all do before this returns. */
+int thl_logger_add_temporary(const struct thl_rules *rules, int64_t until_ms,
+                             struct thl_logger_walk *walk);
 
 /* When the next of them ends; INT64_MAX: none. Lock-free. */
 int64_t thl_logger_next_expiry(void);
 
-/* Ends those whose time has come; whether there were any. */
-bool thl_logger_expire(int64_t now_ms);
+/* Ends those whose time has come; whether there were any. `walk`: as above. */
+bool thl_logger_expire(int64_t now_ms, struct thl_logger_walk *walk);
+
+/* The next n children; false when those were the last. A walk that is given up leaves gates behind
+ * until the next change, and in a forked process none. */
+bool thl_logger_walk(struct thl_logger_walk *walk, uint32_t n);
 
 /* Writes a child's gate: its own level, or the one that the rules give its context. To be called
  * after every change of either; safe beside all others. */

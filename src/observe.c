@@ -22,6 +22,7 @@
 #include "slab.h"
 
 #define SLICE 16384u                            /* slots between two handfuls of records */
+#define SLICE_OF_LEVELS 1024u                   /* the same; rules may be asked for each child */
 #define LEVEL_MS_MAX ((uint64_t)30 * 86400000u) /* of temporary rules */
 
 /* The writer's, but for `arena`, which is set before its thread. */
@@ -32,6 +33,11 @@ static struct {
     size_t tally_bytes;
     bool counting;
     uint32_t waiting; /* letters that this census answers: a bit each */
+
+    struct thl_logger_walk walk;
+    bool walking, restoring;                          /* restoring: some rules have ended */
+    uint32_t changing;                                /* letters whose levels this walk brings */
+    struct thl_arena_letter asked[THL_ARENA_LETTERS]; /* of those */
 } observe;
 
 /* ---- letters ---- */
@@ -40,6 +46,16 @@ static uint32_t
 load_state(const struct thl_arena_letter *letter)
 {
     return atomic_load_explicit(&letter->state, memory_order_acquire); /* the observer's release */
+}
+
+/* What another process may change at any moment is copied once. */
+static void
+copy_letter(struct thl_arena_letter *to, const struct thl_arena_letter *from)
+{
+    memset(to, 0, sizeof(*to));
+    to->ask = from->ask;
+    to->number = from->number;
+    memcpy(to->text, from->text, sizeof(to->text) - 1);
 }
 
 /* An observer that has given up meanwhile gets nothing: another may have its letter. */
@@ -232,8 +248,9 @@ add_rules(const struct thl_rules *rules, uint64_t for_ms)
 {
     if (for_ms == 0 || for_ms > LEVEL_MS_MAX)
         return -ERANGE;
-    return rules->n ? thl_logger_add_temporary(rules, thl_clock_mono_ms() + (int64_t)for_ms)
-                    : -EINVAL;
+    if (rules->n == 0)
+        return -EINVAL;
+    return thl_logger_add_temporary(rules, thl_clock_mono_ms() + (int64_t)for_ms, &observe.walk);
 }
 
 static void
@@ -246,51 +263,85 @@ tell(struct thl_dispatch *d, const char *msg, const char *rules, uint64_t for_ms
     thl_news_tell(d, &(struct thl_notice){THOLE_NOTICE, msg, fields, rules ? 2 : 0, false});
 }
 
+/* Children follow in the walk, which answers; what is wrong is answered here. */
 static void
-set_levels(struct thl_dispatch *d, struct thl_arena_letter *letter,
-           const struct thl_arena_letter *asked)
+set_levels(unsigned i, const struct thl_arena_letter *asked)
 {
     struct thl_rules rules = {0};
     struct thl_config_errors errors = {0};
     int rc = thl_config_log("rules", asked->text, THL_RULE_OPERATOR, &rules, &errors);
     if (rc == 0)
         rc = errors.n > 0 ? -EINVAL : add_rules(&rules, asked->number);
-    if (rc == 0)
-        tell(d, "levels changed", asked->text, asked->number);
-    answer(letter, rc,
-           errors.kept > 0 ? errors.text[0]
-           : rc == -ENOSPC ? "too many temporary rules: wait until some have ended"
-           : rc == -ERANGE ? "for how long: from 1 ms to 30 days"
-           : rc == -EINVAL ? "no rule"
-                           : "");
+    if (rc == 0) {
+        observe.walking = true;
+        observe.changing |= 1u << i;
+        observe.asked[i] = *asked;
+    } else {
+        answer(&observe.arena->mailbox->letter[i], rc,
+               errors.kept > 0 ? errors.text[0]
+               : rc == -ENOSPC ? "too many temporary rules: wait until some have ended"
+               : rc == -ERANGE ? "for how long: from 1 ms to 30 days"
+               : rc == -EINVAL ? "no rule"
+                               : "");
+    }
     thl_config_errors_fini(&errors);
     thl_config_rules_fini(&rules);
 }
 
-/* ---- the writer's side ---- */
-
-/* What another process may change at any moment is copied once. */
+/* A letter that another observer has taken meanwhile has its own turn. */
 static void
-copy_letter(struct thl_arena_letter *to, const struct thl_arena_letter *from)
+answer_changed(unsigned i)
 {
-    memset(to, 0, sizeof(*to));
-    to->ask = from->ask;
-    to->number = from->number;
-    memcpy(to->text, from->text, sizeof(to->text) - 1);
+    struct thl_arena_letter now, *letter = &observe.arena->mailbox->letter[i];
+    const struct thl_arena_letter *asked = &observe.asked[i];
+    copy_letter(&now, letter);
+    if (now.ask == asked->ask && now.number == asked->number && strcmp(now.text, asked->text) == 0)
+        answer(letter, 0, "");
 }
 
-/* Those who ask for tables with one limit share a census; the others have the next one. */
 static void
-take_letters(struct thl_dispatch *d)
+step_levels(struct thl_dispatch *d)
+{
+    if (thl_logger_walk(&observe.walk, SLICE_OF_LEVELS))
+        return;
+    observe.walking = false;
+    if (observe.restoring)
+        tell(d, "levels restored", NULL, 0);
+    observe.restoring = false;
+    for (unsigned i = 0; i < THL_ARENA_LETTERS; i++) {
+        if (!(observe.changing & 1u << i))
+            continue;
+        tell(d, "levels changed", observe.asked[i].text, observe.asked[i].number);
+        answer_changed(i);
+    }
+    observe.changing = 0;
+}
+
+static void
+end_rules_that_are_due(void)
+{
+    int64_t now = thl_clock_mono_ms();
+    if (now >= thl_logger_next_expiry() && thl_logger_expire(now, &observe.walk))
+        observe.walking = observe.restoring = true;
+}
+
+/* ---- the writer's side ---- */
+
+/* Those who ask for tables with one limit share a census, those who ask for levels share a walk;
+ * the others have the next one. */
+static void
+take_letters(void)
 {
     uint64_t silent_s = 0;
+    const bool may_change = !observe.walking || observe.walk.at == 0;
     for (unsigned i = 0; i < THL_ARENA_LETTERS; i++) {
         struct thl_arena_letter asked, *letter = &observe.arena->mailbox->letter[i];
         if (load_state(letter) != THL_ARENA_ASKED)
             continue;
         copy_letter(&asked, letter);
         if (asked.ask == THL_ARENA_ASK_LEVEL) {
-            set_levels(d, letter, &asked);
+            if (may_change)
+                set_levels(i, &asked);
         } else if (asked.ask != THL_ARENA_ASK_TABLES) {
             answer(letter, -ENOTSUP, "this library does not know what was asked");
         } else if (!observe.counting && (!observe.waiting || asked.number == silent_s)) {
@@ -305,14 +356,15 @@ take_letters(struct thl_dispatch *d)
 bool
 thl_observe_serve(struct thl_dispatch *d)
 {
-    if (thl_clock_mono_ms() >= thl_logger_next_expiry() && thl_logger_expire(thl_clock_mono_ms()))
-        tell(d, "levels restored", NULL, 0);
-    if (!observe.arena)
-        return false;
-    take_letters(d);
+    if (!observe.walking)
+        end_rules_that_are_due();
+    if (observe.arena)
+        take_letters();
+    if (observe.walking)
+        step_levels(d);
     if (observe.counting)
         step_census(d);
-    return observe.counting;
+    return observe.walking || observe.counting;
 }
 
 bool
@@ -342,12 +394,18 @@ thl_observe_wait_ms(void)
     return due <= now ? 0 : due - now < INT_MAX ? (int)(due - now) : INT_MAX;
 }
 
+static void
+forget_asked(void)
+{
+    observe.counting = observe.walking = observe.restoring = false;
+    observe.waiting = observe.changing = 0;
+}
+
 void
 thl_observe_begin(const struct thl_arena *arena)
 {
     observe.arena = thl_arena_is_shared(arena) ? arena : NULL;
-    observe.counting = false;
-    observe.waiting = 0;
+    forget_asked();
 }
 
 /* Its parent's arena is not mapped here; the memory for a census came along, of its parent's size.
@@ -356,5 +414,5 @@ void
 thl_observe_after_fork(void)
 {
     observe.arena = NULL;
-    observe.counting = false;
+    forget_asked();
 }

@@ -154,7 +154,8 @@ round_once(struct thl_dispatch *d)
     bool any = drain(d);
     if (!is_left_alone()) { /* else the next writer says it, to targets that are served */
         any |= thl_news_say(d, false);
-        any |= thl_observe_serve(d);
+        if (!atomic_load_explicit(&writer.stop, memory_order_relaxed)) /* a round late */
+            any |= thl_observe_serve(d);
     }
     thl_dispatch_zone(d);
     pthread_mutex_unlock(&writer.round);

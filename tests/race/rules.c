@@ -91,8 +91,8 @@ change(unsigned id, unsigned *seed)
     }
     last_operator = pick(seed, sizeof(operators) / sizeof(operators[0]));
     CHECK(thl_config_log("T", operators[last_operator], THL_RULE_ENV, &rules, &errors) == 0);
-    thl_logger_expire(NEVER);
-    CHECK(thl_logger_add_temporary(&rules, NEVER) == 0);
+    thl_logger_expire(NEVER, NULL);
+    CHECK(thl_logger_add_temporary(&rules, NEVER, NULL) == 0);
     thl_config_rules_fini(&rules);
 }
 

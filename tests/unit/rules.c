@@ -29,7 +29,7 @@ add(const char *text, int64_t until_ms)
     struct thl_config_errors errors = {0};
     cr_assert_eq(thl_config_log("T", text, THL_RULE_ENV, &rules, &errors), 0);
     cr_assert_eq(errors.n, 0u);
-    int rc = thl_logger_add_temporary(&rules, LATER + until_ms);
+    int rc = thl_logger_add_temporary(&rules, LATER + until_ms, NULL);
     thl_config_rules_fini(&rules);
     return rc;
 }
@@ -82,15 +82,15 @@ THL_TEST(rules, two_that_overlap_and_a_configure_between_leave_what_the_list_say
     cr_expect_eq(thole_configure("net=debug,net{conn=2}=crit"), 0);
     LEVELS(ERROR, TRACE, ERROR); /* the operator's come before */
     cr_expect_eq(thl_logger_next_expiry(), LATER + 1000);
-    cr_expect_not(thl_logger_expire(LATER + 999));
+    cr_expect_not(thl_logger_expire(LATER + 999, NULL));
     LEVELS(ERROR, TRACE, ERROR);
-    cr_expect(thl_logger_expire(LATER + 1000));
+    cr_expect(thl_logger_expire(LATER + 1000, NULL));
     LEVELS(ERROR, ERROR, ERROR);
     cr_expect_eq(thl_logger_next_expiry(), LATER + 2000);
-    cr_expect(thl_logger_expire(LATER + 5000));
+    cr_expect(thl_logger_expire(LATER + 5000, NULL));
     LEVELS(DEBUG, DEBUG, CRIT);
     cr_expect_eq(thl_logger_next_expiry(), INT64_MAX);
-    cr_expect_not(thl_logger_expire(INT64_MAX));
+    cr_expect_not(thl_logger_expire(INT64_MAX, NULL));
     cr_expect_eq(thole_configure(""), 0);
     LEVELS(WARN, WARN, WARN);
     drop_children();
@@ -104,11 +104,11 @@ THL_TEST(rules, temporary_one_ends_though_an_older_one_lasts_longer)
     cr_expect_eq(add("net=error", 1000), 0);
     cr_expect_eq(add("net=crit,{conn=1}=alert", 2000), 0);
     LEVELS(CRIT, CRIT, CRIT); /* the longer name, then the later */
-    cr_expect(thl_logger_expire(LATER + 1000));
+    cr_expect(thl_logger_expire(LATER + 1000, NULL));
     LEVELS(CRIT, CRIT, CRIT);
-    cr_expect(thl_logger_expire(LATER + 2000));
+    cr_expect(thl_logger_expire(LATER + 2000, NULL));
     LEVELS(TRACE, TRACE, TRACE);
-    cr_expect(thl_logger_expire(LATER + 3000));
+    cr_expect(thl_logger_expire(LATER + 3000, NULL));
     LEVELS(INFO, INFO, INFO);
     drop_children();
 }
@@ -124,7 +124,7 @@ THL_TEST(rules, temporary_one_yields_to_a_childs_own_level_alone)
     LEVELS(TRACE, TRACE, DEBUG);
     cr_expect_eq(thole_set_level(thole_get("net"), THOLE_ALERT), 0);
     LEVELS(TRACE, TRACE, DEBUG);
-    cr_expect(thl_logger_expire(LATER + 1000));
+    cr_expect(thl_logger_expire(LATER + 1000, NULL));
     LEVELS(ALERT, CRIT, DEBUG);
     drop_children();
 }
@@ -144,10 +144,10 @@ THL_TEST(rules, of_64_temporary_ones_none_is_added_and_none_is_touched)
     cr_expect_eq(add("net=trace", 500), 0);
     cr_expect_eq(add("net=debug", 500), -ENOSPC);
     LEVELS(TRACE, TRACE, TRACE);
-    cr_expect(thl_logger_expire(LATER + 500));
+    cr_expect(thl_logger_expire(LATER + 500, NULL));
     cr_expect_eq(add("net=debug", 500), 0);
     LEVELS(DEBUG, DEBUG, DEBUG);
-    cr_expect(thl_logger_expire(LATER + 1030));
+    cr_expect(thl_logger_expire(LATER + 1030, NULL));
     cr_expect_eq(thole_get_level(thole_get("n30")), THOLE_INFO);
     cr_expect_eq(thole_get_level(thole_get("n31")), THOLE_DEBUG);
     cr_expect_eq(thl_logger_next_expiry(), LATER + 1031);
@@ -162,7 +162,7 @@ THL_TEST(rules, temporary_one_survives_a_new_start)
     cr_assert_eq(thole_stop(5000), 0);
     start("error");
     LEVELS(ERROR, TRACE, ERROR);
-    cr_expect(thl_logger_expire(LATER + 1000));
+    cr_expect(thl_logger_expire(LATER + 1000, NULL));
     LEVELS(ERROR, ERROR, ERROR);
     drop_children();
 }
@@ -175,7 +175,7 @@ THL_TEST(rules, notices_heed_a_temporary_rule_that_names_thole_and_none_with_a_c
     cr_expect_eq(thl_logger_notice_threshold(), (unsigned)THOLE_TRACE);
     cr_expect_eq(add("thole=error", 2000), 0);
     cr_expect_eq(thl_logger_notice_threshold(), (unsigned)THOLE_ERROR);
-    cr_expect(thl_logger_expire(LATER + 2000));
+    cr_expect(thl_logger_expire(LATER + 2000, NULL));
     cr_expect_eq(thl_logger_notice_threshold(), (unsigned)THOLE_TRACE);
 }
 
@@ -188,7 +188,7 @@ look_in_child(void)
 {
     if (!levels_are(THOLE_WARN, THOLE_WARN, THOLE_DEBUG))
         return 1;
-    if (thl_logger_next_expiry() != INT64_MAX || thl_logger_expire(INT64_MAX))
+    if (thl_logger_next_expiry() != INT64_MAX || thl_logger_expire(INT64_MAX, NULL))
         return 2;
     thole_bind(&one, "conn", 2);
     if (!levels_are(THOLE_WARN, THOLE_DEBUG, THOLE_DEBUG))
@@ -214,7 +214,7 @@ divide_and_look(divide_fn divide)
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     cr_expect_eq(status, 0, "look %d", WEXITSTATUS(status));
     LEVELS(CRIT, TRACE, CRIT);
-    cr_expect(thl_logger_expire(LATER + 1000));
+    cr_expect(thl_logger_expire(LATER + 1000, NULL));
     LEVELS(WARN, WARN, DEBUG);
     drop_children();
 }

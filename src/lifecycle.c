@@ -327,6 +327,8 @@ start_locked(const struct thole_options *opt)
     } else { /* no thread and no descriptor stays behind */
         struct timespec grace = thl_clock_deadline(GRACE_MS);
         bool hangs = thl_dispatch_close(thl_life.dispatch, &grace) < 0; /* it serves no more */
+        if (thl_life_state() == THL_LIFE_STOPPED)
+            thl_flood_end(); /* still */
         if ((!thl_life.dispatch || hangs) && thl_life_state() == THL_LIFE_DIRECT)
             thl_life_set_state(THL_LIFE_UNCONFIGURED); /* the next call tries again */
     }

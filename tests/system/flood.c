@@ -298,6 +298,23 @@ THL_TEST(flood, record_after_the_stop_is_dropped_and_not_suppressed)
     gate_forget();
 }
 
+THL_TEST(flood, record_after_a_start_that_failed_is_dropped_and_not_suppressed)
+{
+    const struct thole_options disagree = {.size = sizeof(disagree),
+                                           .sinks = "memory:?format=json memory:?format=logfmt",
+                                           .limits = "site-rate=5/s",
+                                           .flags = THOLE_NO_ENV | THOLE_STRICT};
+
+    start_with("gated:", "site-rate=5/s");
+    cr_assert_eq(thole_stop(5000), 0);
+    cr_expect_eq(thole_start(&disagree), -EINVAL);
+    for (int i = 0; i < 50; i++)
+        thole_info(root, "nobody writes it");
+    cr_expect_eq(take_stats().suppressed, 0u, "nobody would announce them");
+    cr_expect_eq(take_stats().dropped, 50u);
+    gate_forget();
+}
+
 THL_TEST(flood, count_of_a_record_that_finds_the_queue_full_is_announced_later)
 {
     start_with("inline:", "queue=16K,record=512,site-rate=1000/s:burst=1");

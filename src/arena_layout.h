@@ -90,23 +90,33 @@ struct thl_arena_logger {
     uint64_t records;
 };
 
-/* A call site: of log calls, of children, or of both. */
+/* A call site: of log calls, of children, or of both. What is said of children is of those alive,
+ * but for made, ended, peak, longest_s and others_ended. */
 struct thl_arena_site {
-    char src[96];        /* "conn.c:12" */
-    char msg[64];        /* its message, cut; "" of one that makes children */
-    char sample[160];    /* "conn=17 peer=10.0.0.7:4123": the context of the oldest child */
-    uint64_t records;    /* that were logged there */
-    uint64_t suppressed; /* by site-rate */
-    uint64_t made;       /* children */
+    char src[96];          /* "conn.c:12" */
+    char msg[64];          /* its message, cut; "" of one that makes children */
+    char sample[160];      /* "conn=17 peer=10.0.0.7:4123": the context of the oldest child */
+    uint64_t records;      /* that were logged there */
+    uint64_t suppressed;   /* by site-rate */
+    uint64_t made, ended;  /* children */
+    uint64_t others_ended; /* children of other sites, since this one made its first */
     uint32_t live, peak;
-    uint32_t oldest_s;      /* age of the oldest live child */
+    uint32_t oldest_s;      /* age of the oldest */
+    uint32_t spread_ds;     /* tenths of a second from the oldest's birth to the youngest's */
+    uint32_t thirds[3];     /* born in the first third of the site's life, ... */
     uint32_t last_logged_s; /* since any of them logged; THL_ARENA_NEVER */
+    uint32_t logged;        /* that ever logged */
+    uint32_t logged_later;  /* that logged later than a second after their birth */
+    uint32_t heard;         /* whose level lets info pass */
     uint32_t silent;        /* that neither were made nor logged for silent_limit_s */
-    uint32_t orphans;       /* whose parent was a child, and has ended */
-    uint32_t level;         /* enum thole_level; 255: not fixed at the site */
-    uint32_t verdict;       /* enum thl_verdict_why: 0 fine; else it looks leaked */
-    uint32_t has_peer;      /* 1: the sample holds an address, so these are connections */
     uint32_t nested;        /* that were made of a child */
+    uint32_t orphans;       /* whose parent was a child and has ended, silent for three seconds */
+    uint32_t longest_s;     /* the longest life of any that ended */
+    uint32_t stranded;      /* silent for ten seconds, and for ten times the longest life */
+    uint32_t has_peer;      /* 1: the sample holds an address, so these may be connections */
+    uint32_t level;         /* enum thole_level; 255: not fixed at the site */
+    uint32_t verdict;       /* enum thl_verdict_why: the reader's, who knows more; 0 here */
+    uint32_t pad;
 };
 
 /* ---- the mailbox ---- */

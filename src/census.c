@@ -2,6 +2,7 @@
 /* The walk, and what comes out of it. */
 #include "census.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,15 @@
 #include "child.h"
 #include "field.h"
 #include "format_value.h"
+#include "network.h"
 #include "notice.h"
 #include "site.h"
 #include "slab.h"
-#include "verdict.h"
 
-#define LATER_DS 10 /* a use that is not part of a birth */
+#define LATER_DS 10     /* a use that is not part of a birth */
+#define ORPHAN_DS 30    /* a request may end a little later than its connection */
+#define STRANDED_DS 100 /* no shorter silence is long */
+#define STRANDED_LIVES 10
 
 /* ---- the walk ---- */
 
@@ -43,6 +47,16 @@ find_third(const struct thl_census *c, uint32_t site, uint32_t born_ds)
     return third < 2 ? (unsigned)third : 2;
 }
 
+/* The silence after which a child is taken for one that nobody has any more. */
+static uint32_t
+find_stranded_ds(uint32_t site)
+{
+    uint32_t longest =
+        atomic_load_explicit(&thl_site_counts(site)->longest_ds, memory_order_relaxed);
+    uint32_t lives = longest < UINT32_MAX / STRANDED_LIVES ? STRANDED_LIVES * longest : UINT32_MAX;
+    return lives > STRANDED_DS ? lives : STRANDED_DS;
+}
+
 /* relaxed, all: each is constant for one child, or a coarse time. */
 static void
 count_child(void *arg, thole_logger child, struct thl_slot *slot)
@@ -58,15 +72,19 @@ count_child(void *arg, thole_logger child, struct thl_slot *slot)
         t->oldest = child;
         t->oldest_ds = born;
     }
+    if (born > t->youngest_ds)
+        t->youngest_ds = born;
     if (used > t->used_ds)
         t->used_ds = used;
+    t->thirds[find_third(c, site, born)]++;
     t->logged += used != 0;
     t->logged_later += used > born + LATER_DS;
-    t->thirds[find_third(c, site, born)]++;
+    t->heard += thl_slab_threshold_of(child) <= THOLE_INFO;
     t->nested += atomic_load_explicit(&slot->parent, memory_order_relaxed) != 0;
-    t->orphans += thl_slab_is_orphan(slot);
-    uint32_t last = used ? used : born;
-    t->silent += c->now_ds > last && (c->now_ds - last) / 10 >= c->silent_limit_s;
+    uint32_t last = used ? used : born, silent_ds = c->now_ds > last ? c->now_ds - last : 0;
+    t->silent += silent_ds / 10 >= c->silent_limit_s;
+    t->stranded += silent_ds >= find_stranded_ds(site);
+    t->orphans += silent_ds >= ORPHAN_DS && thl_slab_is_orphan(slot);
 }
 
 bool
@@ -111,27 +129,6 @@ count_others_ended(const struct thl_site_counts *counts)
     return made > live + before ? made - live - before : 0;
 }
 
-static enum thl_verdict_why
-judge(const struct thl_census *c, const struct thl_census_tally *t,
-      const struct thl_site_counts *counts, const struct thl_arena_site *row)
-{
-    struct thl_verdict_facts facts = {
-        .made = row->made,
-        .live = t->live,
-        .oldest_s = row->oldest_s,
-        .thirds = {t->thirds[0], t->thirds[1], t->thirds[2]},
-        .orphans = t->orphans,
-        .logged = t->logged,
-        .logged_later = t->logged_later,
-        .silent = t->silent,
-        .silent_limit_s = c->silent_limit_s,
-        .others_ended = count_others_ended(counts),
-    };
-    if (atomic_load_explicit(&counts->ended, memory_order_relaxed) == 0)
-        facts.made = t->live; /* some may have come since the walk */
-    return thl_verdict_judge(&facts);
-}
-
 static void
 put_text(struct thl_arena_site *row, uint32_t site)
 {
@@ -141,6 +138,18 @@ put_text(struct thl_arena_site *row, uint32_t site)
         return;
     snprintf(row->msg, sizeof(row->msg), "%s", text->msg);
     row->level = text->level;
+}
+
+/* As such, or as text with a port. */
+static bool
+is_address(const struct thl_value *v)
+{
+    struct thl_network network;
+    size_t at;
+    if (v->type != THOLE_FIELD_STRING)
+        return v->type == THOLE_FIELD_ADDR;
+    return thl_network_parse(&network, v->v.p, v->size, &at) == THL_NETWORK_FINE &&
+           network.has_port;
 }
 
 /* The context of a child as logfmt; what does not fit is left out. Empty when it has ended. */
@@ -159,7 +168,7 @@ put_sample(struct thl_arena_site *row, thole_logger child)
         eaten = thl_field_tagged_get(&view.field[0], context + at, ref.size - at);
         if (eaten == 0)
             break;
-        if (view.field[0].value.type == THOLE_FIELD_ADDR)
+        if (is_address(&view.field[0].value))
             row->has_peer = 1;
         thl_format_fields_logfmt(&b, &view);
         if (b.overflow)
@@ -170,30 +179,81 @@ put_sample(struct thl_arena_site *row, thole_logger child)
         memmove(row->sample, row->sample + 1, b.size);
 }
 
-bool
-thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site *row)
+static void
+put_counts(struct thl_arena_site *row, const struct thl_site_counts *counts)
 {
-    const struct thl_census_tally *t = &c->tally[site];
-    const struct thl_site_counts *counts = thl_site_counts(site);
-    memset(row, 0, sizeof(*row));
+    /* ended first (acquire), so that made is never less */
+    row->ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* count_end */
     row->made = atomic_load_explicit(&counts->made, memory_order_relaxed);
     row->records = atomic_load_explicit(&counts->records, memory_order_relaxed);
     row->suppressed = atomic_load_explicit(&counts->suppressed, memory_order_relaxed);
-    if (row->made == 0 && row->records == 0 && row->suppressed == 0 && t->live == 0)
-        return false;
-    row->level = 255;
-    row->live = t->live;
     row->peak = atomic_load_explicit(&counts->peak, memory_order_relaxed);
+    row->longest_s = atomic_load_explicit(&counts->longest_ds, memory_order_relaxed) / 10;
+}
+
+static void
+put_tally(struct thl_arena_site *row, const struct thl_census *c, const struct thl_census_tally *t)
+{
+    row->live = t->live;
     if (row->peak < row->live) /* some may have come since */
         row->peak = row->live;
-    row->oldest_s = t->live ? seconds_since(c, t->oldest_ds) : 0;
     row->last_logged_s = t->used_ds ? seconds_since(c, t->used_ds) : THL_ARENA_NEVER;
+    if (t->live == 0)
+        return;
+    row->oldest_s = seconds_since(c, t->oldest_ds);
+    row->spread_ds = t->youngest_ds - t->oldest_ds;
+    memcpy(row->thirds, t->thirds, sizeof(row->thirds));
+    row->logged = t->logged;
+    row->logged_later = t->logged_later;
+    row->heard = t->heard;
     row->silent = t->silent;
     row->nested = t->nested;
     row->orphans = t->orphans;
-    row->verdict = judge(c, t, counts, row);
+    row->stranded = t->stranded;
+    put_sample(row, t->oldest);
+}
+
+bool
+thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site *row)
+{
+    const struct thl_site_counts *counts = thl_site_counts(site);
+    memset(row, 0, sizeof(*row));
+    put_counts(row, counts);
+    if (row->made == 0 && row->records == 0 && row->suppressed == 0 && c->tally[site].live == 0)
+        return false;
+    row->level = 255;
+    row->others_ended = count_others_ended(counts);
+    put_tally(row, c, &c->tally[site]);
     put_text(row, site);
-    if (t->live)
-        put_sample(row, t->oldest);
     return true;
+}
+
+/* ---- this process, seen by itself ---- */
+
+static uint32_t
+count_descriptors(void)
+{
+    uint32_t n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir)
+        return UINT32_MAX;
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;) // NOLINT(concurrency-mt-unsafe)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+void
+thl_census_process(const struct thl_census *c, struct thl_verdict_process *out)
+{
+    struct thl_arena_site row;
+    /* relaxed, both: a number and its bound */
+    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    uint32_t limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
+    *out = (struct thl_verdict_process){.descriptors = count_descriptors(),
+                                        .silent_limit_s = c->silent_limit_s,
+                                        .at_bound = live >= limit};
+    for (uint32_t i = 0; i < c->nsites; i++)
+        if (c->tally[i].live && thl_census_row(c, i, &row))
+            thl_verdict_add(out, &row);
 }

@@ -15,12 +15,13 @@
 #include <thole/thole.h>
 
 #include "arena_layout.h"
+#include "verdict.h"
 
 /* What the walk finds out of one site. */
 struct thl_census_tally {
     thole_logger oldest;
-    uint32_t live, oldest_ds, used_ds; /* used_ds: the latest use; 0: none */
-    uint32_t thirds[3], nested, orphans, logged, logged_later, silent;
+    uint32_t live, oldest_ds, youngest_ds, used_ds; /* used_ds: the latest use; 0: none */
+    uint32_t thirds[3], nested, orphans, logged, logged_later, heard, silent, stranded;
 };
 
 struct thl_census {
@@ -43,7 +44,10 @@ bool thl_census_step(struct thl_census *c, uint32_t n);
 int thl_census_take(struct thl_census *c, bool own);
 void thl_census_free(struct thl_census *c);
 
-/* The row of a site, with the verdict; false when nothing ever happened there. */
+/* The row of a site, without a verdict; false when nothing ever happened there. */
 bool thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site *row);
+
+/* What a verdict needs to know of the process, as this process sees itself. Looks into /proc. */
+void thl_census_process(const struct thl_census *c, struct thl_verdict_process *out);
 
 #endif

@@ -128,9 +128,11 @@ put_age(char *out, size_t size, uint32_t s)
 }
 
 static void
-print_site(struct writing *w, const struct thl_census *c, const struct thl_arena_site *row)
+print_site(struct writing *w, const struct thl_arena_site *row,
+           const struct thl_verdict_process *process)
 {
-    char oldest[24], logged[24], why[160];
+    char oldest[24], logged[24], reason[200];
+    enum thl_verdict_why why = thl_verdict_judge(row, process);
     print(w, "  %s: %u live, %u peak, %llu made, oldest %s, last logged %s%s\n", row->src,
           row->live, row->peak, (unsigned long long)row->made,
           put_age(oldest, sizeof(oldest), row->oldest_s),
@@ -138,10 +140,9 @@ print_site(struct writing *w, const struct thl_census *c, const struct thl_arena
           row->last_logged_s == THL_ARENA_NEVER ? "" : " ago");
     if (row->sample[0])
         print(w, "      the oldest: %s\n", row->sample);
-    if (row->verdict)
+    if (why != THL_VERDICT_FINE)
         print(w, "      looks leaked: %s\n",
-              thl_verdict_explain(why, sizeof(why), (enum thl_verdict_why)row->verdict, row->made,
-                                  row->live, row->orphans, row->silent, c->silent_limit_s));
+              thl_verdict_explain(reason, sizeof(reason), why, row, process));
 }
 
 int
@@ -150,11 +151,13 @@ thl_report_write(int fd)
     struct writing w = {fd, 0};
     struct thole_stats s = {.size = sizeof(s)};
     struct thl_census c;
+    struct thl_verdict_process process;
     struct thl_arena_site row;
     int rc = thl_census_take(&c, false);
     if (rc < 0)
         return rc;
     thl_report_process(&s, NULL);
+    thl_census_process(&c, &process);
     print(&w, "children %llu live, %llu peak, %llu made, %llu refused, %llu stale uses\n",
           (unsigned long long)s.children, (unsigned long long)s.children_peak,
           (unsigned long long)s.children_made, (unsigned long long)s.children_refused,
@@ -163,7 +166,7 @@ thl_report_write(int fd)
           (unsigned long long)s.loggers_refused, thl_site_count());
     for (uint32_t i = 0; i < c.nsites; i++)
         if (c.tally[i].live && thl_census_row(&c, i, &row))
-            print_site(&w, &c, &row);
+            print_site(&w, &row, &process);
     thl_census_free(&c);
     return w.error;
 }

@@ -66,6 +66,7 @@ struct thl_site_counts {
     _Atomic uint64_t ended_before; /* children of all sites that had ended when it made its first */
     _Atomic uint32_t peak;         /* live at a time */
     _Atomic uint32_t first_ds;     /* when it made its first: thl_slab_now_ds */
+    _Atomic uint32_t longest_ds;   /* life of any that ended */
     _Atomic uint64_t records;
     _Atomic uint64_t suppressed;
 };

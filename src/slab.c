@@ -173,8 +173,15 @@ count_birth(uint32_t site, uint32_t now_ds)
 static void
 count_end(struct thl_slot *slot)
 {
-    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
-    atomic_fetch_add_explicit(&thl_site_counts(site)->ended, 1, memory_order_relaxed);
+    struct thl_site_counts *c =
+        thl_site_counts(atomic_load_explicit(&slot->site, memory_order_relaxed));
+    uint32_t life = thl_slab_now_ds() - atomic_load_explicit(&slot->born_ds, memory_order_relaxed);
+    uint32_t longest = atomic_load_explicit(&c->longest_ds, memory_order_relaxed);
+    while (longest < life &&
+           !atomic_compare_exchange_weak_explicit(&c->longest_ds, &longest, life,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+    atomic_fetch_add_explicit(&c->ended, 1, memory_order_release); /* pairs with put_counts */
 }
 
 /* A slot for the first time begins with generation 1; later with the one its last end left. */

@@ -2,57 +2,58 @@
 /*
  * Whether the children of a call site look leaked, and why, in words.
  *
- * No registry can know; these are signs, each of which the text names with its numbers. Only a site
- * of which no child was ever given back is judged by how it grows: one child that ended shows that
- * its author knows how.
+ * No library can know; these are signs, each of which the text names with its numbers. Children
+ * whose context has a peer's address have an alibi while they are no more than the process's
+ * descriptors: each may be a connection that is open. Most signs are for sites of which no child
+ * was ever given back: one that ended shows that its author knows how.
  */
 #ifndef THL_VERDICT_H
 #define THL_VERDICT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "arena_layout.h"
 
 #define THL_VERDICT_SILENT_S 3600u /* the default of the limit */
 
 enum thl_verdict_why {
     THL_VERDICT_FINE,
+    THL_VERDICT_OUTLIVES,  /* they outlive the child that they were made of */
+    THL_VERDICT_UNHELD,    /* connections, but more than descriptors; none was ever given back */
+    THL_VERDICT_OUTSTAYS,  /* silent for much longer than any that was given back has lived */
     THL_VERDICT_GROWS,     /* none was ever given back, and there are more and more */
-    THL_VERDICT_OUTLIVES,  /* none was ever given back, and they outlive what they were made from */
-    THL_VERDICT_ABANDONED, /* none was ever given back or logs, while others' come and go */
     THL_VERDICT_UNUSED,    /* none was ever given back, or has ever logged */
+    THL_VERDICT_ABANDONED, /* none was ever given back or logs any more; others' come and go */
+    THL_VERDICT_SECOND,    /* second loggers of connections, none ever given back */
+    THL_VERDICT_BOUND,     /* children= is reached, and this site holds most */
     THL_VERDICT_SILENT,    /* some are silent for longer than the limit */
-    THL_VERDICT_UNHELD,    /* none was ever given back, and descriptors are fewer */
+    THL_VERDICTS
 };
 
-/* What is known of a site's children. Ages in seconds. */
-struct thl_verdict_facts {
-    uint64_t made;
-    uint32_t live, oldest_s;
-    uint32_t thirds[3];    /* live children by birth: in the first third of oldest_s, ... */
-    uint32_t orphans;      /* their parent, itself a child, has ended */
-    uint32_t logged;       /* that ever logged */
-    uint32_t logged_later; /* that logged later than a second after their birth */
-    uint32_t silent;       /* neither made nor logged for silent_limit_s */
+/* What is known of the whole process. */
+struct thl_verdict_process {
+    uint32_t descriptors; /* open; UINT32_MAX: not known */
     uint32_t silent_limit_s;
-    uint64_t others_ended; /* children of other sites that ended since the oldest was made */
+    bool silent_was_asked; /* for a limit of the operator's own: then an alibi does not count */
+    bool at_bound;         /* as many children live as may */
+    uint32_t most;         /* that any site holds */
+    uint64_t held;         /* with an address, of all sites that never gave one back */
 };
 
-enum thl_verdict_why thl_verdict_judge(const struct thl_verdict_facts *facts);
+/* Adds one site to most and held; for all sites before the first is judged. */
+void thl_verdict_add(struct thl_verdict_process *process, const struct thl_arena_site *site);
 
-/* What whoever looks in from outside can add for children that carry a peer's address: a process
- * has no more connections than descriptors, and needs no second logger for one. */
-struct thl_verdict_outside {
-    uint64_t made, held;   /* held: live children with an address, of all such sites together */
-    uint32_t live, nested; /* nested: made of a child */
-    uint32_t oldest_s;
-    uint32_t descriptors;
-};
-enum thl_verdict_why thl_verdict_judge_outside(enum thl_verdict_why why,
-                                               const struct thl_verdict_outside *facts);
+enum thl_verdict_why thl_verdict_judge(const struct thl_arena_site *site,
+                                       const struct thl_verdict_process *process);
 
-/* "grows": none of 2000 was ever given back ...; "" when fine. Returns `out`. */
-const char *thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why, uint64_t made,
-                                uint32_t live, uint32_t orphans, uint32_t silent,
-                                uint32_t silent_limit_s);
+/* "grows", for a column. */
+const char *thl_verdict_word(enum thl_verdict_why why);
+
+/* "none of 2000 was ever given back ..."; "" when fine. Returns `out`. */
+const char *thl_verdict_explain(char *out, size_t size, enum thl_verdict_why why,
+                                const struct thl_arena_site *site,
+                                const struct thl_verdict_process *process);
 
 #endif

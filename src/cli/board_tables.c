@@ -251,19 +251,11 @@ title_census(struct thl_sheet *sheet, const struct thl_board_table *t)
 }
 
 static const char *
-verdict_word(const struct thl_arena_site *s)
+put_verdict(char *out, size_t size, const struct thl_arena_site *s)
 {
-    static const char *const words[] = {
-        [THL_VERDICT_FINE] = "fine",
-        [THL_VERDICT_GROWS] = "LEAKS? grows",
-        [THL_VERDICT_OUTLIVES] = "LEAKS? outlives",
-        [THL_VERDICT_ABANDONED] = "LEAKS? abandoned",
-        [THL_VERDICT_UNUSED] = "LEAKS? unused",
-        [THL_VERDICT_SILENT] = "LEAKS? silent",
-        [THL_VERDICT_UNHELD] = "LEAKS? unheld",
-    };
-    const size_t n = sizeof(words) / sizeof(words[0]);
-    return s->verdict < n && words[s->verdict] ? words[s->verdict] : "LEAKS?";
+    const char *word = thl_verdict_word((enum thl_verdict_why)s->verdict);
+    snprintf(out, size, "%s%s", s->verdict == THL_VERDICT_FINE ? "" : "LEAKS? ", word);
+    return out;
 }
 
 static void
@@ -281,12 +273,13 @@ row_census(struct thl_sheet *sheet, const struct thl_board *b, size_t row)
     const struct thl_arena_site *s = &b->now->site[row];
     bool suspect = thl_picture_is_suspect(s), never = s->last_logged_s == THL_ARENA_NEVER;
     enum thl_style style = suspect ? THL_STYLE_BAD : THL_STYLE_PLAIN;
+    char verdict[24];
     thl_sheet_path(sheet, style, grow(sheet, CENSUS_WIDTH), s->src);
     put_count(sheet, style, -7, s->live);
     put_count(sheet, style, -7, s->peak);
     thl_sheet_cell(sheet, style, -7, thl_quantity_age(s->oldest_s).text);
     thl_sheet_cell(sheet, style, -8, never ? "never" : thl_quantity_age(s->last_logged_s).text);
-    thl_sheet_cell(sheet, style, 17, verdict_word(s));
+    thl_sheet_cell(sheet, style, 17, put_verdict(verdict, sizeof(verdict), s));
     if (is_wide(sheet))
         thl_sheet_put(sheet, THL_STYLE_DIM, s->sample);
     thl_sheet_end_line(sheet);

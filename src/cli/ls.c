@@ -83,7 +83,7 @@ look_at_all(struct list *list)
         thl_picture_fini(&e->before);
         e->before = e->now;
         e->now = (struct thl_picture){0};
-        e->rc = thl_observer_copy(&e->observer, &e->now);
+        e->rc = thl_observer_copy(&e->observer, false, &e->now);
     }
 }
 

@@ -121,11 +121,11 @@ ask_for_tables(struct thl_observer *o, uint32_t silent_s)
 }
 
 int
-thl_observer_copy(struct thl_observer *o, struct thl_picture *out)
+thl_observer_copy(struct thl_observer *o, bool silent_was_asked, struct thl_picture *out)
 {
     int rc = thl_arena_reader_look(&o->reader, out);
     if (rc == 0)
-        thl_picture_add_descriptors(out, thl_find_descriptors(o->pid));
+        thl_picture_judge(out, thl_find_descriptors(o->pid), silent_was_asked);
     return rc;
 }
 
@@ -138,7 +138,7 @@ thl_observer_look(struct thl_observer *o, uint32_t silent_s, struct thl_picture 
         struct thl_picture fresh = {0};
         int rc = ask_for_tables(o, silent_s);
         if (rc == 0)
-            rc = thl_observer_copy(o, &fresh);
+            rc = thl_observer_copy(o, silent_s != 0, &fresh);
         if (rc < 0)
             return rc;
         if (silent_s == 0 || fresh.process.silent_limit_s == silent_s) {

@@ -28,8 +28,9 @@ int thl_observer_ask(struct thl_observer *o, enum thl_arena_ask ask, uint64_t nu
  * NULL); -ETIMEDOUT (the letter is withdrawn), -ESRCH (it ended), -ESHUTDOWN, -EBADMSG. */
 int thl_observer_wait(struct thl_observer *o, int64_t deadline_ms, int *answer, char *text);
 
-/* Copies the tables as they are, and adds what is seen from outside. */
-int thl_observer_copy(struct thl_observer *o, struct thl_picture *out);
+/* Copies the tables as they are, and judges the sites with what is seen from outside.
+ * silent_was_asked: they were made for a limit of the caller's. */
+int thl_observer_copy(struct thl_observer *o, bool silent_was_asked, struct thl_picture *out);
 
 /* Has the tables made anew and copies them. silent_s: of the census; 0 for the daemon's default. */
 int thl_observer_look(struct thl_observer *o, uint32_t silent_s, struct thl_picture *out);

@@ -28,26 +28,20 @@ thl_picture_is_suspect(const struct thl_arena_site *site)
     return site->live > 0 && site->verdict != THL_VERDICT_FINE;
 }
 
-static bool
-is_of_connections(const struct thl_arena_site *site)
-{
-    return site->has_peer == 1 && site->verdict <= THL_VERDICT_UNHELD && site->made == site->live;
-}
-
 void
-thl_picture_add_descriptors(struct thl_picture *picture, uint32_t descriptors)
+thl_picture_judge(struct thl_picture *picture, uint32_t descriptors, bool silent_was_asked)
 {
-    uint64_t held = 0;
+    const struct thl_arena_process *p = &picture->process;
+    picture->verdict = (struct thl_verdict_process){
+        .descriptors = descriptors,
+        .silent_limit_s = p->silent_limit_s,
+        .silent_was_asked = silent_was_asked,
+        .at_bound = p->children >= p->children_limit,
+    };
     for (size_t i = 0; i < picture->nsites; i++)
-        if (is_of_connections(&picture->site[i]))
-            held += picture->site[i].live;
-    for (size_t i = 0; i < picture->nsites; i++) {
-        struct thl_arena_site *site = &picture->site[i];
-        const struct thl_verdict_outside facts = {site->made,   held,           site->live,
-                                                  site->nested, site->oldest_s, descriptors};
-        if (is_of_connections(site))
-            site->verdict = thl_verdict_judge_outside((enum thl_verdict_why)site->verdict, &facts);
-    }
+        thl_verdict_add(&picture->verdict, &picture->site[i]);
+    for (size_t i = 0; i < picture->nsites; i++)
+        picture->site[i].verdict = thl_verdict_judge(&picture->site[i], &picture->verdict);
 }
 
 size_t
@@ -67,14 +61,8 @@ thl_picture_why(const struct thl_picture *picture, const struct thl_arena_site *
         snprintf(out, size, "%s", "");
         return out;
     }
-    if (site->verdict > THL_VERDICT_UNHELD) {
-        snprintf(out, size, "for a reason that this version of thole has no words for (%u)",
-                 (unsigned)site->verdict);
-        return out;
-    }
-    return thl_verdict_explain(out, size, (enum thl_verdict_why)site->verdict, site->made,
-                               site->live, site->orphans, site->silent,
-                               picture->process.silent_limit_s);
+    return thl_verdict_explain(out, size, (enum thl_verdict_why)site->verdict, site,
+                               &picture->verdict);
 }
 
 /* ---- time ---- */

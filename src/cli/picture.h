@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "arena_layout.h"
+#include "verdict.h"
 
 struct thl_picture {
     char app[64], library[16];
@@ -18,12 +19,13 @@ struct thl_picture {
     struct thl_arena_logger *logger;
     struct thl_arena_site *site;
     size_t nsinks, nloggers, nsites;
+    struct thl_verdict_process verdict; /* what the sites were judged with */
 };
 
 void thl_picture_fini(struct thl_picture *picture);
 
-/* Judges anew what only an observer can: connections are no more than the process's descriptors. */
-void thl_picture_add_descriptors(struct thl_picture *picture, uint32_t descriptors);
+/* Judges all sites. silent_was_asked: the census's limit is the operator's own. */
+void thl_picture_judge(struct thl_picture *picture, uint32_t descriptors, bool silent_was_asked);
 
 /* Children of this site are alive, and look leaked. */
 bool thl_picture_is_suspect(const struct thl_arena_site *site);

@@ -11,11 +11,11 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'buf clock compiler console errname escape lock network number number_addr '
+    ('base', 'arena_layout buf clock compiler console errname escape lock network number number_addr '
              'number_double thread verdict zone'),
     ('values', 'config config_condition config_error config_limits config_log config_sinks '
                'config_text config_uri field field_text level record view'),
-    ('storage', 'arena arena_layout pool ring site slab'),
+    ('storage', 'arena pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
     ('front', 'census child emission emit flood logger notice producer rules scope'),

@@ -41,6 +41,13 @@ make(thole_logger *out, int conn)
     thole_child(out, thole_get("net"), "conn", conn, "peer", "10.0.0.7:4123");
 }
 
+/* One that is no connection. */
+static void
+make_job(thole_logger *out, int job)
+{
+    thole_child(out, thole_get("jobs"), "job", job);
+}
+
 static void
 give_back(thole_logger *child, int n)
 {
@@ -105,7 +112,7 @@ THL_TEST(census, explains_why_a_site_that_only_grows_looks_leaked)
 
     start();
     for (int i = 0; i < MANY; i++) {
-        make(&child[i], i);
+        make_job(&child[i], i);
         thole_test_advance_clock(SECOND);
     }
     EXPECT_REPORT("looks leaked: none of 64 was ever given back, and there are more and more");
@@ -118,10 +125,10 @@ THL_TEST(census, of_a_site_that_gives_back_looks_fine_however_many_it_holds)
 
     start();
     for (int i = 0; i < MANY; i++) {
-        make(&child[i], i);
+        make_job(&child[i], i);
         thole_test_advance_clock(SECOND);
     }
-    make(&other, 99);
+    make_job(&other, 99);
     thole_unref(&other);
     cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
     give_back(child, MANY);
@@ -132,12 +139,18 @@ THL_TEST(census, sees_children_that_outlive_the_child_they_were_made_of)
     thole_logger parent, child[16];
 
     start();
-    make(&parent, 1);
+    make_job(&parent, 1);
     for (int i = 0; i < 16; i++)
         thole_child(&child[i], parent, "request", i);
     cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
     thole_unref(&parent);
-    EXPECT_REPORT("none of 16 was ever given back; 16 outlive the child logger they were made of");
+    cr_expect_null(strstr(report(), "looks leaked"), "%s", report()); /* they may end soon */
+    thole_test_advance_clock(3 * SECOND);
+    EXPECT_REPORT("looks leaked: 16 of 16 outlive the child logger that they were made of");
+    thole_test_advance_clock(SECOND);
+    thole_info(child[0], "still at work");
+    cr_assert_eq(thole_flush(10000), 0);
+    cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
     give_back(child, 16);
 }
 
@@ -146,8 +159,8 @@ THL_TEST(census, names_a_child_that_is_silent_for_an_hour)
     thole_logger child[2];
 
     start();
-    make(&child[0], 0);
-    make(&child[1], 1);
+    make_job(&child[0], 0);
+    make_job(&child[1], 1);
     thole_unref(&child[0]); /* its author knows how */
     thole_test_advance_clock(3599 * SECOND);
     cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
@@ -157,6 +170,40 @@ THL_TEST(census, names_a_child_that_is_silent_for_an_hour)
     cr_assert_eq(thole_flush(10000), 0);
     cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
     thole_unref(&child[1]);
+}
+
+THL_TEST(census, names_connections_that_are_more_than_descriptors)
+{
+    thole_logger child[MANY];
+
+    start();
+    for (int i = 0; i < MANY; i++)
+        make(&child[i], i);
+    thole_test_advance_clock(2 * SECOND);
+    EXPECT_REPORT("looks leaked: none of 64 was ever given back, and the process has ");
+    give_back(child, MANY);
+}
+
+THL_TEST(census, sees_those_that_are_forgotten_now_and_then)
+{
+    enum { FORGOTTEN = 16, EVERY = 10 };
+    thole_logger child[FORGOTTEN], other;
+
+    start();
+    for (int i = 0; i < FORGOTTEN * EVERY; i++) {
+        thole_logger *at = i % EVERY ? &other : &child[i / EVERY];
+        make_job(at, i);
+        if (i % EVERY == 1)
+            thole_test_advance_clock(2 * SECOND); /* how long they live */
+        if (at == &other)
+            thole_unref(&other);
+    }
+    thole_test_advance_clock(17 * SECOND);
+    cr_expect_null(strstr(report(), "looks leaked"), "%s", report());
+    thole_test_advance_clock(2 * SECOND);
+    EXPECT_REPORT("looks leaked: 16 of 16 have been silent for 20 s and more; of those given back "
+                  "none lived for longer than 3 s");
+    give_back(child, FORGOTTEN);
 }
 
 /* ---- at the end, and after a fork ---- */

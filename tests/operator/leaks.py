@@ -14,7 +14,7 @@ def leaking_program_is_named_by_file_and_line():
         row = next(line for line in out.splitlines() if line.startswith(site))
         assert row.split()[1:3] == ['20', '20'], row
         assert 'LEAKS?' in row and 'conn=' in row, row
-        assert 'looks leaked: none of 20 was ever given back' in out, out
+        assert 'looks leaked: 20 of 20 outlive the child logger that they were made of' in out, out
         assert '1 looks leaked' in out and err == '', out + err
 
 
@@ -26,7 +26,7 @@ def leaking_program_is_named_in_json():
             ['site', 'live', 'peak', 'oldest_s', 'suspect'], answer
         assert first['site'] == line_of('leaks here') and first['suspect'] is True, first
         assert first['live'] == first['peak'] == first['made'] == 20, first
-        assert first['last_logged_s'] is None and 'given back' in first['why'], first
+        assert first['last_logged_s'] is None and 'outlive' in first['why'], first
         other = answer['sites'][1]
         assert other['site'] == line_of('lives here') and other['suspect'] is False, other
         assert other['why'] is None, other

@@ -21,7 +21,7 @@ def picture_as_text_names_all():
     with daemon('leak') as d:
         out, _ = thole('top', d.pid, '--once', wanted=1)
         for words in (f'{d.app}  pid {d.pid}', 'records/s', 'called ', 'app.conn', f'file:{d.log}',
-                      'tick', 'accepted', line_of('leaks here'), 'looks leaked: none of 20'):
+                      'tick', 'accepted', line_of('leaks here'), 'looks leaked: 20 of 20'):
             assert words in out, f'{words!r} is not in\n{out}'
         assert '\x1b' not in out and not re.search(r' $', out, re.M), out
 
@@ -121,7 +121,7 @@ def screen_fits_and_q_leaves_it():
         assert all(len(line) <= 80 for line in first), first
         assert len(first) <= 24 and d.app in first[0] and 'q quits' in first[0], first
         shown = '\n'.join(first)
-        for words in 'app.conn', line_of('leaks here'), 'none of 20 was ever given back':
+        for words in 'app.conn', line_of('leaks here'), '20 of 20 outlive the child':
             assert words in shown, f'{words!r} is not in\n{shown}'
         assert b'\x1b[1;31m' in s.seen, 'a suspect is not coloured'
 

@@ -137,10 +137,17 @@ count_in(void)
     return true;
 }
 
+/* Never below nothing: where a handler forked amid a birth or an end, the child process counted
+ * without that child, and then went on with it. */
 static void
 count_out(void)
 {
-    atomic_fetch_sub_explicit(&thl_slab_counts.live, 1, memory_order_relaxed); /* a counter */
+    /* relaxed: a counter */
+    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    while (live > 0 &&
+           !atomic_compare_exchange_weak_explicit(&thl_slab_counts.live, &live, live - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
 }
 
 uint32_t
@@ -157,6 +164,9 @@ count_birth(uint32_t site, uint32_t now_ds)
     struct thl_site_counts *c = thl_site_counts(site);
     uint64_t made = 1 + atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
     uint64_t live = made - atomic_load_explicit(&c->ended, memory_order_relaxed);
+    uint32_t alive = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
+    if (live > alive) /* counted anew in between: see count_out */
+        live = alive;
     uint32_t peak = atomic_load_explicit(&c->peak, memory_order_relaxed);
     while (peak < live &&
            !atomic_compare_exchange_weak_explicit(&c->peak, &peak, (uint32_t)live,
@@ -165,7 +175,6 @@ count_birth(uint32_t site, uint32_t now_ds)
     if (made > 1)
         return;
     uint64_t all = atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed);
-    uint32_t alive = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
     atomic_store_explicit(&c->ended_before, all > alive ? all - alive : 0, memory_order_relaxed);
     atomic_store_explicit(&c->first_ds, now_ds, memory_order_relaxed);
 }

@@ -46,7 +46,8 @@ wait_for_both(uint32_t state, const _Atomic uint32_t *mail, uint32_t seen, int t
         syscall(SYS_futex_waitv, words, 2, 0, timeout_ms < 0 ? NULL : &until, CLOCK_MONOTONIC);
     if (rc >= 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT)
         return true;
-    atomic_store_explicit(&refused, true, memory_order_relaxed); /* a hint */
+    if (errno == ENOSYS || errno == EPERM || errno == EINVAL)        /* not for lack of memory */
+        atomic_store_explicit(&refused, true, memory_order_relaxed); /* a hint */
     return false;
 }
 

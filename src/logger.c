@@ -268,7 +268,7 @@ find_threshold(thole_logger child, uint32_t which, uint32_t own)
  * a change of rules and a bind, two binds, two changes of rules, or a level of its own and each.
  *
  * A child that C's walk does not meet. Its maker T lets it live, counts it (`made`, acq_rel), then
- * looks at the epoch. C moves the epoch, adds nothing to that count (thl_slab_each, acq_rel), then
+ * looks at the epoch. C moves the epoch, adds nothing to that count (thl_slab_walk, acq_rel), then
  * walks. If T's count comes first, C's walk meets the child; else T sees C's epoch.
  *
  * Rules newer than the epoch that T saw do no harm: C installs them, moves the epoch, and walks

@@ -239,7 +239,7 @@ thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth)
         goto no_block;
     begin_life(item, birth, block, out);
     atomic_fetch_add_explicit(&thl_slab_counts.made, 1,
-                              memory_order_acq_rel); /* pairs with thl_slab_each */
+                              memory_order_acq_rel); /* pairs with thl_slab_walk */
     return 0;
 
 no_block:

@@ -23,7 +23,7 @@
  * Ordering: life (acq_rel on the way down) pairs with itself: all uses before the end. context
  * (release) pairs with thl_slab_open (acquire): the block's words. gate is read relaxed: it is a
  * hint for the inline test, and every use checks `life` again; those who write it (acq_rel) see
- * each other, and `made` (acq_rel) pairs with itself in thl_slab_each: logger.c, open_gate.
+ * each other, and `made` (acq_rel) pairs with itself in thl_slab_walk: logger.c, open_gate.
  * Progress: lock-free. Models: tests/race/models/slab.pml, context.pml; stress: tests/race/child.c.
  */
 #ifndef THL_SLAB_H

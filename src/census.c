@@ -183,7 +183,7 @@ static void
 put_counts(struct thl_arena_site *row, const struct thl_site_counts *counts)
 {
     /* ended first (acquire), so that made is never less */
-    row->ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* count_end */
+    row->ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* its end */
     row->made = atomic_load_explicit(&counts->made, memory_order_relaxed);
     row->records = atomic_load_explicit(&counts->records, memory_order_relaxed);
     row->suppressed = atomic_load_explicit(&counts->suppressed, memory_order_relaxed);

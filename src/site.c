@@ -242,6 +242,51 @@ thl_site_counts(uint32_t id)
     return made && id - 1 < table.limit ? &table.counts[id - 1] : &unknown;
 }
 
+/* relaxed: see struct thl_site_counts */
+static void
+raise_to(_Atomic uint32_t *most, uint32_t to)
+{
+    uint32_t old = atomic_load_explicit(most, memory_order_relaxed);
+    while (old < to && !atomic_compare_exchange_weak_explicit(most, &old, to, memory_order_relaxed,
+                                                              memory_order_relaxed))
+        ;
+}
+
+void
+thl_site_count_birth(uint32_t id, uint32_t now_ds, uint64_t all, uint32_t alive)
+{
+    struct thl_site_counts *c = thl_site_counts(id);
+    uint64_t made = 1 + atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
+    uint64_t live = made - atomic_load_explicit(&c->ended, memory_order_relaxed);
+    /* a handler that forked in between had them counted anew: see slab.c, count_out */
+    raise_to(&c->peak, live < alive ? (uint32_t)live : alive);
+    if (made > 1)
+        return;
+    atomic_store_explicit(&c->ended_before, all > alive ? all - alive : 0, memory_order_relaxed);
+    atomic_store_explicit(&c->first_ds, now_ds, memory_order_relaxed);
+}
+
+void
+thl_site_count_end(uint32_t id, uint32_t life_ds)
+{
+    struct thl_site_counts *c = thl_site_counts(id);
+    raise_to(&c->longest_ds, life_ds);
+    atomic_fetch_add_explicit(&c->ended, 1, memory_order_release); /* pairs with the census */
+}
+
+/* Alone here. When it made its first stays: those children came along. */
+void
+thl_site_forget_counts(uint32_t id)
+{
+    struct thl_site_counts *c = thl_site_counts(id);
+    atomic_store_explicit(&c->made, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->ended, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->peak, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->longest_ds, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->records, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->suppressed, 0, memory_order_relaxed);
+}
+
 uint32_t
 thl_site_count(void)
 {

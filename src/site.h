@@ -71,6 +71,12 @@ struct thl_site_counts {
     _Atomic uint64_t suppressed;
 };
 
+/* A child is made, of which all sites together have made `all` before, and `alive` are; one has
+ * ended that lived so long; in a forked process. */
+void thl_site_count_birth(uint32_t id, uint32_t now_ds, uint64_t all, uint32_t alive);
+void thl_site_count_end(uint32_t id, uint32_t life_ds);
+void thl_site_forget_counts(uint32_t id);
+
 /* Those of a number; of numbers never given, 0 among them, one for all. Never NULL. */
 struct thl_site_counts *thl_site_counts(uint32_t id);
 

@@ -156,43 +156,6 @@ thl_slab_now_ds(void)
     return (uint32_t)(thl_clock_coarse_ms() / 100) + 1;
 }
 
-/* ---- who holds how many: counters of the call site (relaxed, all) ---- */
-
-static void
-count_birth(uint32_t site, uint32_t now_ds)
-{
-    struct thl_site_counts *c = thl_site_counts(site);
-    uint64_t made = 1 + atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
-    uint64_t live = made - atomic_load_explicit(&c->ended, memory_order_relaxed);
-    uint32_t alive = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    if (live > alive) /* counted anew in between: see count_out */
-        live = alive;
-    uint32_t peak = atomic_load_explicit(&c->peak, memory_order_relaxed);
-    while (peak < live &&
-           !atomic_compare_exchange_weak_explicit(&c->peak, &peak, (uint32_t)live,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        ;
-    if (made > 1)
-        return;
-    uint64_t all = atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed);
-    atomic_store_explicit(&c->ended_before, all > alive ? all - alive : 0, memory_order_relaxed);
-    atomic_store_explicit(&c->first_ds, now_ds, memory_order_relaxed);
-}
-
-static void
-count_end(struct thl_slot *slot)
-{
-    struct thl_site_counts *c =
-        thl_site_counts(atomic_load_explicit(&slot->site, memory_order_relaxed));
-    uint32_t life = thl_slab_now_ds() - atomic_load_explicit(&slot->born_ds, memory_order_relaxed);
-    uint32_t longest = atomic_load_explicit(&c->longest_ds, memory_order_relaxed);
-    while (longest < life &&
-           !atomic_compare_exchange_weak_explicit(&c->longest_ds, &longest, life,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        ;
-    atomic_fetch_add_explicit(&c->ended, 1, memory_order_release); /* pairs with put_counts */
-}
-
 /* A slot for the first time begins with generation 1; later with the one its last end left. */
 static void
 begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, thole_logger *out)
@@ -200,7 +163,10 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, th
     struct thl_slot *slot = thl_pool_find(&slots, item);
     const bool named = thl_slab_is_named(birth->parent);
     const uint32_t now_ds = thl_slab_now_ds();
-    count_birth(birth->site, now_ds);
+    /* relaxed, both: counters */
+    thl_site_count_birth(birth->site, now_ds,
+                         atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed),
+                         atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed));
     /* relaxed: the slot is ours alone until `life` is stored with release below */
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
     uint32_t generation = generation_of(atomic_load_explicit(&slot->life, memory_order_relaxed));
@@ -295,7 +261,10 @@ end_life(struct thl_slot *slot, thole_logger lg)
         ;
     free_block((uint32_t)context);
     __atomic_store_n(&gates[number], (uint64_t)generation << 32, __ATOMIC_RELAXED); /* a hint */
-    count_end(slot);
+    /* relaxed, both: constant for one child */
+    thl_site_count_end(atomic_load_explicit(&slot->site, memory_order_relaxed),
+                       thl_slab_now_ds() -
+                           atomic_load_explicit(&slot->born_ds, memory_order_relaxed));
     count_out();
     if (generation != UINT32_MAX) /* else retired */
         thl_pool_give_back(&slots, number - THL_SLAB_NAMED);
@@ -483,17 +452,6 @@ recount(void *arg, thole_logger child, struct thl_slot *slot)
     ++*live;
 }
 
-/* The records and children of this process alone; when it made its first is not known. */
-static void
-forget_counts(struct thl_site_counts *c)
-{
-    atomic_store_explicit(&c->made, 0, memory_order_relaxed); /* alone here, as all of these */
-    atomic_store_explicit(&c->ended, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->peak, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->records, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->suppressed, 0, memory_order_relaxed);
-}
-
 /* Counted anew: a thread that was making or ending a child did not come along. */
 void
 thl_slab_after_fork(void)
@@ -501,7 +459,7 @@ thl_slab_after_fork(void)
     uint32_t live = 0, nsites = thl_site_count();
     process++;
     for (uint32_t id = 0; id <= nsites; id++)
-        forget_counts(thl_site_counts(id));
+        thl_site_forget_counts(id);
     thl_slab_each(recount, &live);
     atomic_store_explicit(&thl_slab_counts.live, live, memory_order_relaxed); /* alone here */
 }

@@ -131,6 +131,7 @@ enum thl_arena_letter_state {
 enum thl_arena_ask {
     THL_ARENA_ASK_TABLES = 1, /* number: silent_limit_s, 0 for the default */
     THL_ARENA_ASK_LEVEL = 2,  /* text: rules in the grammar of THOLE_LOG; number: for how many ms */
+    THL_ARENA_ASK_CLEAR = 3,  /* takes all such rules back */
 };
 
 struct thl_arena_letter {

@@ -288,6 +288,16 @@ set_levels(unsigned i, const struct thl_arena_letter *asked)
     thl_config_rules_fini(&rules);
 }
 
+/* Children follow in the walk. */
+static void
+take_levels_back(unsigned i)
+{
+    bool any = thl_logger_expire(INT64_MAX, &observe.walk);
+    if (any)
+        observe.walking = observe.restoring = true;
+    answer(&observe.arena->mailbox->letter[i], 0, any ? "" : "there was none");
+}
+
 /* A letter that another observer has taken meanwhile has its own turn. */
 static void
 answer_changed(unsigned i)
@@ -342,6 +352,9 @@ take_letters(void)
         if (asked.ask == THL_ARENA_ASK_LEVEL) {
             if (may_change)
                 set_levels(i, &asked);
+        } else if (asked.ask == THL_ARENA_ASK_CLEAR) {
+            if (may_change)
+                take_levels_back(i);
         } else if (asked.ask != THL_ARENA_ASK_TABLES) {
             answer(letter, -ENOTSUP, "this library does not know what was asked");
         } else if (!observe.counting && (!observe.waiting || asked.number == silent_s)) {

@@ -62,6 +62,7 @@ thl_json_picture_leaks(FILE *out, long pid, const struct thl_picture *now)
     thl_json_uint(&j, "pid", (uint64_t)pid);
     thl_json_uint(&j, "children", now->process.children);
     thl_json_uint(&j, "children_limit", now->process.children_limit);
+    thl_json_uint(&j, "children_refused", now->process.children_refused);
     thl_json_uint(&j, "silent_limit_s", now->process.silent_limit_s);
     thl_json_uint(&j, "suspects", thl_picture_suspects(now));
     thl_json_close(&j, '}');

@@ -25,9 +25,10 @@ show(const struct thl_picture *now)
     if (n > 0)
         thl_sheet_end_line(&sheet);
     snprintf(text, sizeof(text),
-             "%s live children (bound: %s) of %zu call site%s: %zu look%s leaked",
+             "%s live children (bound: %s; refused: %s) of %zu call site%s: %zu look%s leaked",
              thl_quantity_count(now->process.children).text,
-             thl_quantity_count(now->process.children_limit).text, n, n == 1 ? "" : "s", suspects,
+             thl_quantity_count(now->process.children_limit).text,
+             thl_quantity_count(now->process.children_refused).text, n, n == 1 ? "" : "s", suspects,
              suspects == 1 ? "s" : "");
     thl_sheet_put(&sheet, THL_STYLE_PLAIN, text);
     thl_sheet_end_line(&sheet);

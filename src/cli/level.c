@@ -36,14 +36,14 @@ check_rules(const char *rules)
     return good;
 }
 
-/* Sends the rules; 0 and the daemon's answer with its text. */
+/* 0 and the daemon's answer with its text. `rules`: NULL where there are none. */
 static int
-ask(pid_t pid, const char *rules, uint64_t ms, int *answer, char *text)
+ask(pid_t pid, enum thl_arena_ask what, const char *rules, uint64_t ms, int *answer, char *text)
 {
     struct thl_observer observer;
     int rc = thl_observer_open(&observer, pid);
     if (rc == 0)
-        rc = thl_observer_ask(&observer, THL_ARENA_ASK_LEVEL, ms, rules);
+        rc = thl_observer_ask(&observer, what, ms, rules);
     if (rc == 0)
         rc = thl_observer_wait(&observer, thl_clock_mono_ms() + THL_MAILBOX_TIMEOUT_MS, answer,
                                text);
@@ -97,30 +97,58 @@ show_answer(pid_t pid, const char *rules, const char *duration, uint64_t ms, int
     return THL_STATUS_FINE;
 }
 
+static int
+set(pid_t pid, const char *rules, const char *duration)
+{
+    char text[THL_MAILBOX_TEXT] = "";
+    uint64_t ms;
+    int answer = 0;
+    if (!thl_arguments_duration("for", duration ? duration : DEFAULT_FOR, 1, &ms) ||
+        !check_rules(rules) || ask(pid, THL_ARENA_ASK_LEVEL, rules, ms, &answer, text) < 0)
+        return THL_STATUS_ERROR;
+    return show_answer(pid, rules,
+                       duration ? duration : DEFAULT_FOR " (the default; --for says otherwise)", ms,
+                       answer, text);
+}
+
+static int
+clear(pid_t pid)
+{
+    char text[THL_MAILBOX_TEXT] = "", line[64];
+    int answer = 0;
+    if (ask(pid, THL_ARENA_ASK_CLEAR, NULL, 0, &answer, text) < 0)
+        return THL_STATUS_ERROR;
+    if (answer != 0) {
+        thl_complain("pid %ld: %s", (long)pid, thl_errname_text(-(int64_t)answer));
+        return THL_STATUS_ERROR;
+    }
+    snprintf(line, sizeof(line), "pid %ld: all rules of thole level are taken back", (long)pid);
+    put_line(line, *text ? " (there was none)" : "");
+    return THL_STATUS_FINE;
+}
+
 int
 thl_level_run(int argc, char **argv)
 {
     static const char *const words[] = {"the process (a pid, or a program's name)",
                                         "the rule ('net.http=debug')", NULL};
     const char *word[THL_ARGUMENTS_MAX], *duration = NULL;
-    const struct thl_option options[] = {{"for", &duration, NULL}};
-    const struct thl_arguments arguments = {"level", options, 1, words, 2};
-    char text[THL_MAILBOX_TEXT] = "";
-    uint64_t ms;
+    bool is_clear = false;
+    const struct thl_option options[] = {{"for", &duration, NULL}, {"clear", NULL, &is_clear}};
+    const struct thl_arguments arguments = {"level", options, 2, words, 1};
     pid_t pid;
-    int answer = 0;
     if (!thl_arguments_read(&arguments, argc, argv, word))
         return THL_STATUS_ERROR;
-    if (strcmp(word[1], "help") == 0) {
+    if (word[1] && strcmp(word[1], "help") == 0) {
         fputs(thl_config_log_help(), stdout);
         return THL_STATUS_FINE;
     }
-    if (!thl_arguments_duration("for", duration ? duration : DEFAULT_FOR, 1, &ms) ||
-        !check_rules(word[1]) || !thl_arguments_process(word[0], &pid))
+    if (is_clear == (word[1] != NULL) || (is_clear && duration)) {
+        thl_complain(is_clear ? "level: --clear stands alone: it takes all rules back"
+                              : "level: the rule ('net.http=debug') is missing, or --clear");
         return THL_STATUS_ERROR;
-    if (ask(pid, word[1], ms, &answer, text) < 0)
+    }
+    if (!thl_arguments_process(word[0], &pid))
         return THL_STATUS_ERROR;
-    return show_answer(pid, word[1],
-                       duration ? duration : DEFAULT_FOR " (the default; --for says otherwise)", ms,
-                       answer, text);
+    return is_clear ? clear(pid) : set(pid, word[1], duration);
 }

@@ -28,10 +28,12 @@ static const struct command {
      "    --silent DURATION     children that did not log for so long are suspect (1h)\n"
      "    --json                {\"sites\":[{\"site\":\"f.c:12\",\"live\":3,\"peak\":9,\n"
      "                          \"oldest_s\":17,\"suspect\":true,...},...],...}\n"},
-    {"level", thl_level_run, "thole level PID 'RULES' [--for DURATION]",
-     "Changes levels in a running daemon; the rules go by themselves.\n"
+    {"level", thl_level_run, "thole level PID 'RULES' [--for DURATION] | --clear",
+     "Changes levels in a running daemon; the rules go by themselves. Several calls add up;\n"
+     "of two rules that say the same the later speaks.\n"
      "\n"
      "    --for DURATION        how long: 500ms, 30s, 5m, 1h30m, 2d (10m when not given)\n"
+     "    --clear               takes all rules that were given so back at once\n"
      "\n"
      "    thole level echod 'echod.conn{conn=17}=trace' --for 5m\n"},
     {"check", thl_check_run,

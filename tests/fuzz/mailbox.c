@@ -104,7 +104,7 @@ write_text(char *text, size_t size)
 static void
 write_letter(struct thl_arena_letter *letter)
 {
-    static const uint32_t asks[] = {THL_ARENA_ASK_TABLES, THL_ARENA_ASK_LEVEL, THL_ARENA_ASK_LEVEL,
+    static const uint32_t asks[] = {THL_ARENA_ASK_TABLES, THL_ARENA_ASK_LEVEL, THL_ARENA_ASK_CLEAR,
                                     0, UINT32_MAX};
     letter->ask = draw() % 16 ? asks[draw() % 5] : (uint32_t)draw();
     letter->number = draw() % 4 ? draw() % 50 : draw();

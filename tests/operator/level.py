@@ -40,6 +40,21 @@ def one_connection_is_traced():
         assert d.records(OTHERS) == 0
 
 
+def rules_are_taken_back_when_asked():
+    with daemon() as d:
+        ask(d, 'app.conn=trace', '--for', '1h')
+        until('the rule', lambda: d.records(TRACED) > 0)
+        out, _ = thole('level', d.pid, '--clear')
+        assert 'taken back' in out and 'none' not in out, out
+        until('its end', lambda: d.records('levels restored') > 0)
+        seen, ticks = d.records(TRACED), d.records('"tick"')
+        until('more records', lambda: d.records('"tick"') > ticks + 10)
+        assert d.records(TRACED) == seen > 0
+        assert 'there was none' in thole('level', d.pid, '--clear')[0]
+        assert 'stands alone' in thole('level', d.pid, 'a=info', '--clear', wanted=2)[1]
+        assert 'is missing' in thole('level', d.pid, wanted=2)[1]
+
+
 def rule_without_a_duration_says_how_long_it_holds():
     with daemon() as d:
         assert 'for 10m (the default' in ask(d, 'app.conn=debug')

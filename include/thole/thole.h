@@ -127,7 +127,8 @@ thole_logger thole_ref(thole_logger lg);
 void thole_unref(thole_logger *lg);
 
 /* Sets the level of a named logger and all below it, or of one child: debug one connection. A
- * child's own level beats every rule.
+ * child's own level beats every rule; children made of it later begin with it, those made before
+ * do not follow.
  *
  * Ownership: nothing changes hands.
  * Threads: any.
@@ -354,7 +355,8 @@ void thole_stats(struct thole_stats *out);
 
 /* Writes the census as text: for each call site that holds children how many live, the most that
  * ever did, the age of the oldest, when one of them logged last, the context of the oldest, and
- * whether and why it looks leaked. (From outside: `thole leaks PID`.)
+ * whether and why it looks leaked. What is queued has not been logged yet. (From outside:
+ * `thole leaks PID`.)
  *
  * Ownership: fd stays the caller's.
  * Threads: any; not from signal handlers.

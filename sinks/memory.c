@@ -54,20 +54,21 @@ open_memory(const struct thole_sink_uri *uri, void **sink)
     return 0;
 }
 
-static bool
+/* Where nothing is ever taken away, what does not fit will never: nothing may wait for it. */
+static int
 make_room_locked(size_t more)
 {
     size_t room = store.room ? store.room : 4096;
     if (store.size + more >= LIMIT)
-        return false;
+        return -EMSGSIZE;
     while (room < store.size + more + 1)
         room *= 2;
     char *bigger = room == store.room ? store.bytes : realloc(store.bytes, room);
     if (!bigger)
-        return false;
+        return -ENOMEM;
     store.bytes = bigger;
     store.room = room;
-    return true;
+    return 0;
 }
 
 static int
@@ -79,10 +80,9 @@ write_memory(void *sink, const struct thole_sink_record *records, size_t n, size
     pthread_mutex_lock(&store.lock);
     for (*done = 0; *done < n; ++*done) {
         const struct thole_sink_record *r = &records[*done];
-        if (!make_room_locked(r->size)) {
-            rc = -ENOSPC;
+        rc = make_room_locked(r->size);
+        if (rc < 0)
             break;
-        }
         memcpy(store.bytes + store.size, r->bytes, r->size);
         store.size += r->size;
         store.bytes[store.size] = '\0';

@@ -41,8 +41,8 @@ extern "C" {
 /* ---- lines ------------------------------------------------------------------------------ */
 
 /* Flushes (for at most ten seconds) and returns all lines that `memory:` and `fault:` sinks took
- * since the last clear, each ended by LF; "" when there is none. At most 16 MiB are kept; past that
- * these sinks report -ENOSPC and the records are counted as dropped (no_space).
+ * since the last clear, each ended by LF; "" when there is none. At most 16 MiB are kept: a record
+ * that would go past that is dropped and counted at once (too_big).
  *
  * Ownership: thole's; valid until the next thole_test_lines() or thole_test_clear().
  * Threads: any, one at a time.

@@ -119,6 +119,33 @@ THL_TEST(fault, enospc_that_stays_is_counted_as_no_space_and_the_rest_as_stopped
     cr_expect_str_eq(thole_test_lines(), "");
 }
 
+/* 300 records of 60,000 bytes: more than the sink keeps. */
+static void
+expect_counted_past_its_end(const char *sinks)
+{
+    static char filler[60000];
+    struct thole_sink_stats k;
+
+    memset(filler, 'x', sizeof(filler) - 1);
+    start_with(sinks, "record=64000,queue=1M");
+    for (int i = 0; i < 300; i++) {
+        thole_info(root, "n", "filler", filler);
+        cr_assert_eq(thole_flush(5000), 0, "nothing waits for room that never comes");
+    }
+    k = take_sink_stats();
+    cr_expect_eq(k.pending, 0u);
+    cr_expect_eq(k.written + k.cause[THOLE_TOO_BIG], 300u);
+    cr_expect_gt(k.cause[THOLE_TOO_BIG], 10u);
+    cr_expect_eq(thole_stop(5000), 0);
+    thole_test_clear();
+}
+
+THL_TEST(fault, records_past_what_memory_keeps_are_counted_at_once)
+{
+    expect_counted_past_its_end("memory:");
+    expect_counted_past_its_end("fault:?write=ok");
+}
+
 THL_TEST(fault, emsgsize_costs_one_record_and_no_other)
 {
     long numbers[4];

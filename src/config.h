@@ -121,13 +121,20 @@ struct thl_limits {
     uint32_t site_below; /* enum thole_level: from this one up there is no limit */
 };
 
+/* What the table of gates holds beside those of named loggers. */
+#define THL_LIMITS_CHILDREN_MAX 1044480u
+
 void thl_config_limits_default(struct thl_limits *limits);
 
+/* The bytes that a child's context may take: what context= says, and at most half of a record, for
+ * the other half is the event's. */
+uint32_t thl_config_limits_context(const struct thl_limits *limits);
+
 /* Merges the keys of `text` into *limits. K and M are 1024 and 1048576. Ranges:
- * children 1..1048575, loggers 1..4096, children + loggers at most 1048576, sites 1..1048576,
- * queues 2..1024, context 64..8K, record 512..64000, queue 16K..1G and at least 8 times record,
- * overflow drop|block:MS (MS 1..3600000), site-rate 0|N/s[:burst=M][:below=LEVEL] (N and M
- * 1..1000000). A value out of range is an error and is not applied. */
+ * children 1..1044480, loggers 1..4096, sites 1..1048576, queues 2..1024, context 64..8K, record
+ * 512..64000, queue 16K..1G and at least 8 times record, overflow drop|block:MS (MS 1..3600000),
+ * site-rate 0|N/s[:burst=M][:below=LEVEL] (N and M 1..1000000). A value out of range is an error
+ * and is not applied. */
 void thl_config_limits(const char *label, const char *text, struct thl_limits *limits,
                        struct thl_config_errors *errors);
 

@@ -109,7 +109,20 @@ has_key(const struct thl_rule *rule, const char *key, size_t n)
     return false;
 }
 
-/* A text that begins as an address does and then goes wrong is taken for a slip. */
+/* A text that begins as an address does and then goes wrong is taken for a slip: it would match no
+ * address. In quotes it is text that merely looks so. */
+static bool
+check_other(const struct thl_config_text *t, struct thl_span span, const struct word *w)
+{
+    if (span.s[0] == '"' || !thl_network_looks_so(w->text, w->n))
+        return true;
+    struct thl_config_quote quote = thl_config_text_quote((struct thl_span){w->text, w->n});
+    thl_config_text_error(t, span.s,
+                          "\"%s\" is no address (text that only looks like one stands in quotes)",
+                          quote.text);
+    return false;
+}
+
 static bool
 read_network(const struct thl_config_text *t, struct thl_span span, const struct word *w,
              struct thl_network *net)
@@ -125,9 +138,10 @@ read_network(const struct thl_config_text *t, struct thl_span span, const struct
                               net->prefix);
     else if (fault == THL_NETWORK_BAD_PORT)
         thl_config_text_error(t, place, "bad port \"%s\" (0 to 65535)", quote.text);
-    if (fault == THL_NETWORK_NO_ADDRESS)
-        *net = (struct thl_network){0};
-    return fault == THL_NETWORK_FINE || fault == THL_NETWORK_NO_ADDRESS;
+    if (fault != THL_NETWORK_NO_ADDRESS)
+        return fault == THL_NETWORK_FINE;
+    *net = (struct thl_network){0};
+    return check_other(t, span, w);
 }
 
 static bool
@@ -228,9 +242,9 @@ is_bare(const char *s, size_t n)
 }
 
 static void
-put_word(struct thl_buf *out, const char *s, size_t n)
+put_word(struct thl_buf *out, const char *s, size_t n, bool quoted)
 {
-    if (is_bare(s, n)) {
+    if (!quoted && is_bare(s, n)) {
         thl_buf_put(out, s, n);
         return;
     }
@@ -250,9 +264,11 @@ thl_config_condition_put(struct thl_buf *out, const struct thl_rule *rule)
     for (unsigned i = 0; i < rule->nconditions; i++) {
         const struct thl_condition *c = &rule->condition[i];
         thl_buf_putc(out, i == 0 ? '{' : ',');
-        put_word(out, text, c->key_size);
+        const char *value = text + c->key_size;
+        bool slip = c->network.family == 0 && thl_network_looks_so(value, c->value_size);
+        put_word(out, text, c->key_size, false);
         thl_buf_putc(out, '=');
-        put_word(out, text + c->key_size, c->value_size);
+        put_word(out, value, c->value_size, slip);
         text += c->key_size + c->value_size;
     }
     if (rule->nconditions > 0)

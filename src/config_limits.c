@@ -2,7 +2,6 @@
 /* Bounds: the grammar of THOLE_LIMITS. */
 #include "config_text.h"
 
-#define TOGETHER 1048576u   /* children and loggers share one table of gates */
 #define RECORDS_IN_QUEUE 8u /* a queue that holds fewer drops at the first burst */
 #define BLOCK_MAX_MS 3600000u
 #define SITE_RATE_MAX 1000000u
@@ -16,7 +15,7 @@ static const struct number {
     uint64_t low, high;
     const char *range; /* the same, for people */
 } numbers[NUMBERS] = {
-    [CHILDREN] = {"children", 1, TOGETHER - 1, "1 to 1048575"},
+    [CHILDREN] = {"children", 1, THL_LIMITS_CHILDREN_MAX, "1 to 1044480"},
     [LOGGERS] = {"loggers", 1, 4096, "1 to 4096"},
     [SITES] = {"sites", 1, 1048576, "1 to 1048576"},
     [QUEUES] = {"queues", 2, 1024, "2 to 1024"},
@@ -45,6 +44,12 @@ thl_config_limits_default(struct thl_limits *limits)
         .queue = 1048576,
         .site_below = SITE_BELOW,
     };
+}
+
+uint32_t
+thl_config_limits_context(const struct thl_limits *limits)
+{
+    return limits->context < limits->record / 2 ? limits->context : limits->record / 2;
 }
 
 /* ---- single keys ---- */
@@ -224,19 +229,6 @@ take_back(struct reading *r, const struct reading *before, enum field field, con
     r->written[field] = (struct thl_span){NULL, 0};
 }
 
-/* This and check_queue() come when all is read, so that the order of the keys does not matter. */
-static void
-check_together(struct reading *r, const struct reading *before)
-{
-    while (r->value[CHILDREN] + r->value[LOGGERS] > TOGETHER) {
-        enum field field = find_blamed(r, CHILDREN, LOGGERS);
-        enum field other = field == LOGGERS ? CHILDREN : LOGGERS;
-        if (!r->written[field].s)
-            return;
-        take_back(r, before, field, "most", TOGETHER - r->value[other], other);
-    }
-}
-
 static uint64_t
 round_up(uint64_t x)
 {
@@ -246,6 +238,7 @@ round_up(uint64_t x)
     return power;
 }
 
+/* When all is read, so that the order of the keys does not matter. */
 static void
 check_queue(struct reading *r, const struct reading *before)
 {
@@ -287,7 +280,6 @@ thl_config_limits(const char *label, const char *text, struct thl_limits *limits
         struct thl_span pair = thl_config_text_cut(rest, ',', &rest);
         read_pair(&r, pair, limits);
     }
-    check_together(&r, &before);
     check_queue(&r, &before);
     limits->children = (uint32_t)r.value[CHILDREN];
     limits->loggers = (uint32_t)r.value[LOGGERS];

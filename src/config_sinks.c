@@ -22,6 +22,7 @@ struct reading {
     struct thole_sink_param *params;
     struct thl_buf out;
     const char *at; /* the value that is being read, for its errors */
+    unsigned given; /* bits of those of common_keys that were read */
 };
 
 /* ---- keys that thole itself handles; each reader answers false after an error ---- */
@@ -290,17 +291,17 @@ keep_decoded(struct reading *r, struct thl_span span)
     return begin;
 }
 
-/* A key given again replaces its value, as everywhere: so there are at most as many as the scheme
- * has. */
-static void
-set_param(struct reading *r, const char *key, const char *value)
+/* Of two values one would be passed over in silence. It also holds the params to as many as the
+ * scheme has keys. */
+static bool
+is_given(const struct reading *r, const struct key *common, const char *own)
 {
-    size_t i = 0;
-    while (i < r->spec->uri.nparams && r->params[i].key != key)
-        i++;
-    r->params[i] = (struct thole_sink_param){key, value};
-    if (i == r->spec->uri.nparams)
-        r->spec->uri.nparams++;
+    if (common)
+        return (r->given & 1u << (common - common_keys)) != 0;
+    for (size_t i = 0; i < r->spec->uri.nparams; i++)
+        if (r->params[i].key == own)
+            return true;
+    return false;
 }
 
 static bool
@@ -319,6 +320,10 @@ read_pair(struct reading *r, struct thl_span pair)
         thl_config_text_error(r->t, name.s, "%s= is not supported yet", common->name);
         return false;
     }
+    if (is_given(r, common, own)) {
+        thl_config_text_error(r->t, name.s, "%.*s= twice in one URI", (int)name.n, name.s);
+        return false;
+    }
     if (!written.s)
         written = (struct thl_span){name.s + name.n, 0};
     r->at = written.s;
@@ -326,12 +331,14 @@ read_pair(struct reading *r, struct thl_span pair)
     if (!value)
         return false;
     struct thl_span span = {value, strlen(value)};
-    if (common)
+    if (common) {
+        r->given |= 1u << (common - common_keys);
         return common->read(r, span);
+    }
     const char *expected = r->spec->ops->check ? r->spec->ops->check(own, value) : NULL;
     if (expected)
         return refuse_value(r, own, span, expected);
-    set_param(r, own, value);
+    r->params[r->spec->uri.nparams++] = (struct thole_sink_param){own, value};
     return true;
 }
 

@@ -72,15 +72,13 @@ prepare_once(void)
 static void
 apply_limits(const struct thl_limits *l)
 {
-    /* a context leaves half of the record to the event, whatever the two limits say */
-    uint32_t context = l->context < l->record / 2 ? l->context : l->record / 2;
-    /* the slots below are kept for named loggers: 1,044,480 children is what the table holds */
-    uint32_t slots = THL_SLAB_SLOTS - THL_SLAB_NAMED;
-    uint32_t children = l->children < slots ? l->children : slots;
+    _Static_assert(THL_LIMITS_CHILDREN_MAX == THL_SLAB_SLOTS - THL_SLAB_NAMED,
+                   "what children= allows is what the table holds");
     /* relaxed, all: bounds that are read one by one */
-    atomic_store_explicit(&thl_slab_counts.limit, children, memory_order_relaxed);
+    atomic_store_explicit(&thl_slab_counts.limit, l->children, memory_order_relaxed);
     atomic_store_explicit(&thl_logger_counts.limit, l->loggers, memory_order_relaxed);
-    atomic_store_explicit(&thl_child_context_limit, context, memory_order_relaxed);
+    atomic_store_explicit(&thl_child_context_limit, thl_config_limits_context(l),
+                          memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.record_limit, l->record, memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.block_ms, l->block ? l->block_ms : 0,
                           memory_order_relaxed);

@@ -118,6 +118,59 @@ thl_network_parse(struct thl_network *out, const char *s, size_t n, size_t *at)
     return THL_NETWORK_FINE;
 }
 
+/* ---- text that was to be an address ---- */
+
+static size_t
+count_span(const char *s, size_t n, const char *set)
+{
+    size_t i = 0;
+    while (i < n && s[i] != '\0' && strchr(set, s[i]))
+        i++;
+    return i;
+}
+
+static bool
+looks_like_ipv4(const char *s, size_t n)
+{
+    unsigned numbers = 0;
+    size_t at = 0;
+    for (;;) {
+        size_t digits = count_span(s + at, n - at, "0123456789");
+        if (digits < 1 || digits > 3)
+            return false;
+        numbers++;
+        at += digits;
+        if (at == n || s[at] != '.')
+            break;
+        at++;
+    }
+    if (at == n || s[at] == ':')
+        return numbers == 4;
+    return s[at] == '/' && numbers > 1 && at + 1 < n &&
+           count_span(s + at + 1, n - at - 1, "0123456789") == n - at - 1;
+}
+
+static bool
+looks_like_ipv6(const char *s, size_t n)
+{
+    size_t skipped = n > 0 && s[0] == '[';
+    s += skipped;
+    n -= skipped;
+    size_t size = count_span(s, n, "0123456789abcdefABCDEF:."), colons = 0;
+    bool twice = false;
+    for (size_t i = 0; i < size; i++) {
+        colons += s[i] == ':';
+        twice |= i > 0 && s[i] == ':' && s[i - 1] == ':';
+    }
+    return (twice || colons >= 7) && (size == n || strchr("/%]", s[size]));
+}
+
+bool
+thl_network_looks_so(const char *s, size_t n)
+{
+    return looks_like_ipv4(s, n) || looks_like_ipv6(s, n);
+}
+
 /* Works on copies: the caller's bytes are neither aligned nor as long as their family wants. */
 bool
 thl_network_read(struct thl_network *out, const void *sa, size_t n)

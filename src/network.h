@@ -33,6 +33,11 @@ enum thl_network_fault {
 enum thl_network_fault thl_network_parse(struct thl_network *out, const char *s, size_t n,
                                          size_t *at);
 
+/* Whether text that thl_network_parse() finds no address in was to be one: four small numbers with
+ * dots, fewer with a prefix, or what only IPv6 has ("10.0.0.300", "10.0/8", "fe80::1::2/10"). Text
+ * that merely has colons or dots is not: "12:30", "std::vector", "6.1.55", "120.0.6099.109". */
+bool thl_network_looks_so(const char *s, size_t n);
+
 /* The address and port in a struct sockaddr of n bytes. False for other families. Safe for any n
  * and any bytes. */
 bool thl_network_read(struct thl_network *out, const void *sa, size_t n);

@@ -224,7 +224,7 @@ thl_check_words_limits(const char *name, const struct thl_limits *l)
         {"sites", "call sites that are kept by number", l->sites, d.sites},
         {"queues", "threads with a queue of their own, and one that the others share", l->queues,
          d.queues},
-        {"context", "bytes of a child's context", l->context, d.context},
+        {"context", "bytes of a child's context", thl_config_limits_context(l), d.context},
         {"record", "bytes of the longest record", l->record, d.record},
         {"queue", "bytes of each queue", l->queue, d.queue},
     };
@@ -232,6 +232,9 @@ thl_check_words_limits(const char *name, const struct thl_limits *l)
     printf("%s:\n", name);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         any |= put_limit(limits[i].key, limits[i].meaning, limits[i].value, limits[i].otherwise);
+    if (thl_config_limits_context(l) < l->context)
+        printf("    (context=%u was said: a context takes at most half of a record)\n",
+               (unsigned)l->context);
     if (l->block)
         printf("  overflow=block:%u: a log call waits up to %u ms for room (default: drop)\n",
                (unsigned)l->block_ms, (unsigned)l->block_ms);
@@ -269,7 +272,7 @@ thl_check_words_help(void)
         "THOLE_LIMITS bounds what is used. KEY=VALUE, separated by commas; K and M are 1024 and\n"
         "1048576. What they are when nothing is said:\n"
         "\n"
-        "    children=65536  loggers=1024   alive at once\n"
+        "    children=65536  loggers=1024   alive at once (up to 1044480 and 4096)\n"
         "    context=512     record=8K      bytes of a child's context, of the longest record\n"
         "    queue=1M        queues=64      bytes of a thread's queue, and how many of these\n"
         "    sites=16384                    call sites\n"

@@ -215,6 +215,38 @@ THL_TEST(config_condition, scope_counts_where_it_is_given)
     EXPECT(&c, "{peer=fe80::/10}", true);
 }
 
+static size_t
+count_errors(const char *text)
+{
+    struct thl_rules rules = {0};
+    struct thl_config_errors errors = {0};
+    cr_assert_eq(thl_config_log("THOLE_LOG", text, THL_RULE_ENV, &rules, &errors), 0);
+    size_t n = errors.n;
+    cr_expect_eq(rules.n, n == 0 ? 1u : 0u, "%s", text);
+    thl_config_rules_fini(&rules);
+    thl_config_errors_fini(&errors);
+    return n;
+}
+
+THL_TEST(config_condition, text_that_was_to_be_an_address_is_an_error)
+{
+    static const char *const slips[] = {
+        "10.0.0.300/32", "10.0.0.300", "10.0.0.256:80", "10.0/8",     "10.0.0.01",
+        "1.2.3.4.5/8",   "fe80::1::2", "[:::]:80",      "12345::/16", "1:2:3:4:5:6:7:8:9"};
+    static const char *const texts[] = {
+        "12:30", "std::vector", "6.1.55",      "120.0.6099.109", "\"10.0.0.300\"", "a/b",
+        "24/12", "1.3.6.1.4.1", "1.2.3.4-rc1", "[debug]",        "0:1:2:3:4:5",    "10.0"};
+    char text[64];
+    for (size_t i = 0; i < sizeof(slips) / sizeof(slips[0]); i++) {
+        snprintf(text, sizeof(text), "net{peer=%s}=info", slips[i]);
+        cr_expect_eq(count_errors(text), 1u, "%s", text);
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        snprintf(text, sizeof(text), "net{peer=%s}=info", texts[i]);
+        cr_expect_eq(count_errors(text), 0u, "%s", text);
+    }
+}
+
 THL_TEST(config_condition, string_that_is_an_address_matches_as_one)
 {
     struct context c = {0};
@@ -418,6 +450,7 @@ THL_TEST(config_condition, rule_is_written_as_it_is_read)
         {"{peer=127.0.0.2}=off", "{peer=127.0.0.2}=off"},
         {"n{a=\"x y\",b=\"c\",\"d=e\"=\"\"}=info", "n{a=\"x y\",b=c,\"d=e\"=\"\"}=info"},
         {"n{a=\"\\\"\\\\,}\"}=info", "n{a=\"\\\"\\\\,}\"}=info"},
+        {"n{v=\"1.2.3.456\"}=info", "n{v=\"1.2.3.456\"}=info"},
         {"n{msg=1,peer=[::1]:80}=info", "n{msg_=1,peer=[::1]:80}=info"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -69,12 +69,11 @@ THL_TEST(config_limits, wrong_value_gives_one_positioned_message_and_changes_not
         int column;
         const char *what;
     } rows[] = {
-        {"children=0", 10, "children=0: expected 1 to 1048575"},
-        {"children=1048576", 10, "children=1048576: expected 1 to 1048575"},
-        {"children=many", 10, "children=many: expected 1 to 1048575"},
-        {"children=-1", 10, "children=-1: expected 1 to 1048575"},
-        {"children=+1", 10, "children=+1: expected 1 to 1048575"},
-        {"children=1048575", 10, "children=1048575: expected at most 1047552, with loggers=1024"},
+        {"children=0", 10, "children=0: expected 1 to 1044480"},
+        {"children=1044481", 10, "children=1044481: expected 1 to 1044480"},
+        {"children=many", 10, "children=many: expected 1 to 1044480"},
+        {"children=-1", 10, "children=-1: expected 1 to 1044480"},
+        {"children=+1", 10, "children=+1: expected 1 to 1044480"},
         {"loggers=4097", 9, "loggers=4097: expected 1 to 4096"},
         {"sites=2M", 7, "sites=2M: expected 1 to 1048576"},
         {"queues=1", 8, "queues=1: expected 2 to 1024"},
@@ -185,8 +184,6 @@ THL_TEST(config_limits, blanks_units_and_repeats)
 
 THL_TEST(config_limits, order_of_keys_that_belong_together_does_not_matter)
 {
-    cr_expect_eq(parse_valid("children=1048575,loggers=1").children, 1048575u);
-    cr_expect_eq(parse_valid("loggers=1,children=1048575").children, 1048575u);
     cr_expect_eq(parse_valid("queue=16K,record=2K").queue, 16384u);
     cr_expect_eq(parse_valid("record=2K,queue=16K").queue, 16384u);
 }
@@ -194,14 +191,23 @@ THL_TEST(config_limits, order_of_keys_that_belong_together_does_not_matter)
 THL_TEST(config_limits, of_two_that_contradict_the_later_word_goes)
 {
     struct thl_config_errors errors;
-    struct thl_limits limits = parse("children=1047552,sites=9,loggers=1025", &errors);
+    struct thl_limits limits = parse("queue=64K,sites=9,record=8193", &errors);
     cr_assert_eq(errors.n, 1u);
     cr_expect_not_null(
-        strstr(errors.text[0], ":34: loggers=1025: expected at most 1024, with children=1047552"));
-    cr_expect_eq(limits.children, 1047552u);
-    cr_expect_eq(limits.loggers, 1024u);
+        strstr(errors.text[0], ":26: record=8193: expected at most 8192, with queue=65536"));
+    cr_expect_eq(limits.queue, 65536u);
+    cr_expect_eq(limits.record, 8192u);
     cr_expect_eq(limits.sites, 9u, "the rest is applied");
     thl_config_errors_fini(&errors);
+}
+
+THL_TEST(config_limits, context_holds_half_of_a_record_at_most)
+{
+    struct thl_limits limits = parse_valid("record=512,context=8K");
+    cr_expect_eq(thl_config_limits_context(&limits), 256u);
+    limits = parse_valid("record=8K,context=8K");
+    cr_expect_eq(thl_config_limits_context(&limits), 4096u);
+    cr_expect_eq(thl_config_limits_context(&defaults), 512u);
 }
 
 THL_TEST(config_limits, both_go_when_either_contradicts_what_was_before)

@@ -14,6 +14,9 @@
 
 #define PREFIX "THOLE"
 #define LABEL_MAX 96
+#define DEFAULT_SINKS "stderr:, pretty on a terminal, JSON lines otherwise"
+#define DEFAULT_LOG "every logger writes info and above"
+#define DEFAULT_LIMITS "every limit has its default"
 
 /* The texts to check; NULL: not given. `wanted`: say also what those that are unset mean. */
 struct texts {
@@ -27,6 +30,19 @@ struct checking {
     struct thl_config_errors errors;
     int rc; /* -ENOMEM */
 };
+
+/* A variable that says nothing is passed over, as the daemon does. False when the text is there. */
+static bool
+is_unset(const struct checking *c, const char *name, const char *text, const char *then)
+{
+    if (text && *text)
+        return false;
+    if (text)
+        printf("%s is empty, which means unset: %s\n", name, then);
+    else if (c->texts->wanted)
+        printf("%s is unset: %s\n", name, then);
+    return true;
+}
 
 static const char *
 label(const struct texts *t, const char *name, char out[LABEL_MAX])
@@ -44,17 +60,17 @@ check_log(struct checking *c)
     struct thl_rules rules = {0};
     size_t before = c->errors.n;
     label(c->texts, "LOG", name);
-    if (!c->texts->log) {
-        if (c->texts->wanted)
-            printf("%s is unset: every logger writes info and above\n", name);
+    if (is_unset(c, name, c->texts->log, DEFAULT_LOG))
         return;
-    }
     if (strcmp(c->texts->log, "help") == 0) {
         printf("%s=help prints the grammar, and means as much as unset\n", name);
         return;
     }
     c->rc = thl_config_log(name, c->texts->log, THL_RULE_ENV, &rules, &c->errors);
-    if (c->rc == 0 && c->errors.n == before)
+    bool good = c->rc == 0 && c->errors.n == before;
+    if (good && rules.n == 0)
+        printf("%s has no rule in it: %s\n", name, DEFAULT_LOG);
+    else if (good)
         thl_check_words_rules(name, &rules);
     thl_config_rules_fini(&rules);
 }
@@ -69,7 +85,7 @@ check_targets(struct checking *c, const char *name, const struct thl_sink_specs 
     size_t before = c->errors.n;
     thl_target_build(&targets, specs, &env, &c->errors);
     if (c->errors.n == before)
-        thl_check_words_sinks(name, specs, targets.n);
+        thl_check_words_sinks(name, specs, &targets);
 }
 
 static void
@@ -79,13 +95,13 @@ check_sinks(struct checking *c)
     struct thl_sink_specs specs = {0};
     size_t before = c->errors.n;
     label(c->texts, "SINKS", name);
-    if (!c->texts->sinks) {
-        if (c->texts->wanted)
-            printf("%s is unset: stderr, pretty on a terminal, else JSON lines\n", name);
+    if (is_unset(c, name, c->texts->sinks, DEFAULT_SINKS))
         return;
-    }
     c->rc = thl_config_sinks(name, c->texts->sinks, thl_scheme_table(), &specs, &c->errors);
-    if (c->rc == 0 && c->errors.n == before)
+    bool good = c->rc == 0 && c->errors.n == before;
+    if (good && specs.n == 0)
+        printf("%s has no sink in it: %s\n", name, DEFAULT_SINKS);
+    else if (good)
         check_targets(c, name, &specs);
     thl_config_sinks_fini(&specs);
 }
@@ -97,11 +113,8 @@ check_limits(struct checking *c)
     struct thl_limits limits;
     size_t before = c->errors.n;
     label(c->texts, "LIMITS", name);
-    if (!c->texts->limits) {
-        if (c->texts->wanted)
-            printf("%s is unset: every limit has its default\n", name);
+    if (is_unset(c, name, c->texts->limits, DEFAULT_LIMITS))
         return;
-    }
     thl_config_limits_default(&limits);
     thl_config_limits(name, c->texts->limits, &limits, &c->errors);
     if (c->errors.n == before)

@@ -177,21 +177,51 @@ put_keys(const struct thl_sink_spec *s)
     }
 }
 
+static const struct thl_target *
+find_target(const struct thl_targets *targets, const struct thl_sink_spec *s)
+{
+    for (size_t i = 0; i < targets->n; i++)
+        for (size_t k = 0; k < targets->target[i].nroutes; k++)
+            if (targets->target[i].route[k].spec == s)
+                return &targets->target[i];
+    return NULL;
+}
+
+/* What is the same under another spelling. */
+static void
+put_target(const struct thl_target *target, const struct thl_sink_spec *s)
+{
+    bool file = strcmp(s->uri.scheme, "file") == 0;
+    if (file && strcmp(target->identity, "fd:1") == 0)
+        printf("    target  the same as stdout:\n");
+    else if (file && strcmp(target->identity, "fd:2") == 0)
+        printf("    target  the same as stderr:\n");
+    if (target->route[0].spec == s)
+        return;
+    printf("    target  the same as that of ");
+    put(target->route[0].spec->uri.text);
+    printf("\n");
+}
+
 void
-thl_check_words_sinks(const char *name, const struct thl_sink_specs *specs, size_t targets)
+thl_check_words_sinks(const char *name, const struct thl_sink_specs *specs,
+                      const struct thl_targets *targets)
 {
     printf("%s: %zu sink%s", name, specs->n, plural(specs->n));
-    if (targets != specs->n)
-        printf(", %zu target%s: a record reaches each once, by the first that takes it", targets,
-               plural(targets));
+    if (targets->n != specs->n)
+        printf(", %zu target%s: a record reaches each once, by the first that takes it", targets->n,
+               plural(targets->n));
     printf("\n");
     for (size_t i = 0; i < specs->n; i++) {
         const struct thl_sink_spec *s = &specs->spec[i];
+        const struct thl_target *target = find_target(targets, s);
         printf("  ");
         put(s->uri.text);
         printf("\n    what    ");
         put_kind(s);
         printf("\n");
+        if (target)
+            put_target(target, s);
         put_format(s);
         put_route(s);
         put_keys(s);

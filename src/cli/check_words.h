@@ -3,10 +3,11 @@
 #ifndef THL_CHECK_WORDS_H
 #define THL_CHECK_WORDS_H
 
-#include "config.h"
+#include "target.h"
 
 void thl_check_words_rules(const char *name, const struct thl_rules *rules);
-void thl_check_words_sinks(const char *name, const struct thl_sink_specs *specs, size_t targets);
+void thl_check_words_sinks(const char *name, const struct thl_sink_specs *specs,
+                           const struct thl_targets *targets);
 void thl_check_words_limits(const char *name, const struct thl_limits *limits);
 
 /* The grammar of all three variables. */

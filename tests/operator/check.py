@@ -38,6 +38,37 @@ def sinks_that_contradict_one_another_are_found():
     assert 'THOLE_SINKS:' in err and 'mode' in err, err
 
 
+def empty_variable_is_unset_and_a_blank_one_says_what_then_holds():
+    sinks = 'stderr:, pretty on a terminal, JSON lines otherwise\n'
+    log = 'every logger writes info and above\n'
+    for arguments, wanted in ((('',), 'THOLE_SINKS is empty, which means unset: ' + sinks),
+                              ((' ',), 'THOLE_SINKS has no sink in it: ' + sinks),
+                              (('--log', ''), 'THOLE_LOG is empty, which means unset: ' + log),
+                              (('--log', ' ,'), 'THOLE_LOG has no rule in it: ' + log),
+                              (('--limits', ''), 'THOLE_LIMITS is empty, which means unset: '
+                               'every limit has its default\n')):
+        out, err = thole('check', *arguments)
+        assert (out, err) == (wanted, ''), f'{arguments}: {out}{err}'
+
+
+def blank_sinks_mean_stderr_to_the_daemon_too():
+    with daemon(env={'THOLE_SINKS': ' '}) as d:
+        line = d.process.stderr.readline()
+    assert line.startswith(b'{"time"'), line
+
+
+def limits_that_bound_one_another_are_said_as_they_hold():
+    out, _ = thole('check', '--limits', 'record=512,context=8K')
+    assert 'context=256: ' in out and 'context=8192 was said' in out and 'half' in out, out
+    assert 'was said' not in thole('check', '--limits', 'context=8K,record=16K')[0]
+
+
+def other_spellings_of_a_target_are_named():
+    out, _ = thole('check', 'file:/dev/stdout file:/dev/../dev/stderr null: stdout:')
+    assert out.count('the same as stdout:') == 1 and 'the same as stderr:' in out, out
+    assert 'the same as that of file:/dev/stdout' in out and '3 targets' in out, out
+
+
 def environment_is_read_with_its_prefix():
     env = {**os.environ, 'THOLE_LOG': 'nonsense', 'ECHOD_LOG': 'net=debug'}
     for name in 'THOLE_SINKS', 'THOLE_LIMITS':

@@ -40,8 +40,8 @@ resolve(const char *host, const char *port, struct addrinfo **found)
         return -ENOMEM;
     case EAI_SERVICE:
         return -EINVAL;
-    default:
-        return -EHOSTUNREACH;
+    default: /* the name: no errno is its own, and this one's text says "no such ... address" */
+        return -ENXIO;
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check_look.h"
 #include "level.h"
 #include "sheet.h"
 
@@ -196,10 +197,18 @@ put_target(const struct thl_target *target, const struct thl_sink_spec *s)
         printf("    target  the same as stdout:\n");
     else if (file && strcmp(target->identity, "fd:2") == 0)
         printf("    target  the same as stderr:\n");
-    if (target->route[0].spec == s)
+    if (target->route[0].spec != s) {
+        printf("    target  the same as that of ");
+        put(target->route[0].spec->uri.text);
+        printf("\n");
         return;
-    printf("    target  the same as that of ");
-    put(target->route[0].spec->uri.text);
+    }
+    char text[THL_CHECK_LOOK_MAX];
+    const char *remark = thl_check_look(target, text);
+    if (!remark)
+        return;
+    printf("    remark  as things are it cannot be opened: ");
+    put(remark);
     printf("\n");
 }
 

@@ -40,6 +40,9 @@ static const struct command {
      "thole check 'SINKS' | [--sinks S] [--log L] [--limits L] | --env [--prefix NAME]",
      "Says what a configuration means, or where it is wrong. \"thole check help\" prints the "
      "grammar.\n"
+     "It looks at files and sockets, as the user who runs it, and looks names of hosts up, but "
+     "opens "
+     "nothing.\n"
      "\n"
      "    --env                 the THOLE_... variables of this environment\n"
      "    --prefix NAME         of variables that begin with NAME_ instead\n"},

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """thole check: what a configuration means, or where it is wrong."""
 import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
 
-from kit import daemon, run, thole
+from kit import THOLE, Skipped, daemon, run, thole
 
 
 def good_configuration_is_said_in_plain_words():
@@ -67,6 +72,46 @@ def other_spellings_of_a_target_are_named():
     out, _ = thole('check', 'file:/dev/stdout file:/dev/../dev/stderr null: stdout:')
     assert out.count('the same as stdout:') == 1 and 'the same as stderr:' in out, out
     assert 'the same as that of file:/dev/stdout' in out and '3 targets' in out, out
+
+
+def target_that_a_run_would_refuse_is_remarked_and_not_touched():
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        (place / 'file').touch()
+        (place / 'link').symlink_to('file')
+        os.mkfifo(place / 'fifo')
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(place / 'socket'))
+        before = sorted(os.listdir(folder))
+        for uri, words in ((f'file:{folder}', 'it is a folder'), (f'file:{folder}/', 'it is a folder'),
+                           (f'file:{folder}/link', 'a symbolic link'),
+                           (f'file:{folder}/none/x', f'there is no folder {folder}/none/'),
+                           (f'file:{folder}/file/x', 'Not a directory'),
+                           (f'file:{folder}/socket', 'no regular file, FIFO or character'),
+                           (f'syslog:{folder}/none', 'nobody has made that socket'),
+                           (f'syslog:{folder}/file', 'it is no socket'),
+                           ('udp://nosuch.invalid', 'the name does not resolve')):
+            out, err = thole('check', uri)
+            assert err == '' and 'cannot be opened: ' in out and words in out, f'{uri}: {out}'
+        for uri in 'file', 'new', 'fifo':
+            assert 'remark' not in thole('check', f'file:{folder}/{uri}')[0], uri
+        assert 'remark' not in thole('check', f'syslog:{folder}/socket udp://127.0.0.1 null:')[0]
+        assert sorted(os.listdir(folder)) == before
+
+
+def file_that_the_caller_may_not_write_is_remarked():
+    setpriv = shutil.which('setpriv')
+    if os.geteuid() != 0 or not setpriv:
+        raise Skipped('only root can be somebody else')
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        (pathlib.Path(folder) / 'file').touch()
+        done = subprocess.run([setpriv, '--reuid=65534', '--clear-groups', THOLE, 'check',
+                               f'file:{folder}/file file:{folder}/new'], capture_output=True, check=False)
+        if done.returncode == 127 or b'ermission' in done.stderr:
+            raise Skipped('the program lies where others may not go')
+        out = done.stdout.decode()
+        assert 'you may not write it' in out and 'you may not make files in' in out, done
 
 
 def environment_is_read_with_its_prefix():

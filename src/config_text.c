@@ -170,6 +170,13 @@ thl_config_text_level(const struct thl_config_text *t, const char *at, struct th
     int level = thl_level_parse(word.s, word.n);
     if (level >= 0)
         return level;
+    for (size_t i = 0; i < word.n; i++) {
+        if (thl_config_text_is_blank(word.s[i])) {
+            struct thl_config_quote quote = thl_config_text_quote(word);
+            thl_config_text_error(t, at, "unknown level \"%s\" (is a comma missing?)", quote.text);
+            return -1;
+        }
+    }
     for (int i = 0; i <= THOLE_OFF; i++)
         words[i] = thl_level_word((enum thole_level)i);
     thl_config_text_unknown(t, at, "level", word, words, THOLE_OFF + 1, hint);

@@ -95,11 +95,22 @@ thl_arguments_read(const struct thl_arguments *a, int argc, char **argv,
     return true;
 }
 
+/* What is wrong with one that was refused, where that has a name. */
+static const char *
+explain_duration(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && text[digits] == '\0')
+        return "no unit; ";
+    return digits > 0 && strchr(".,", text[digits]) ? "no fractions, take a smaller unit; " : "";
+}
+
 bool
 thl_arguments_duration(const char *name, const char *text, uint64_t least_ms, uint64_t *ms)
 {
     if (!thl_quantity_parse_duration(text, ms)) {
-        thl_complain("--%s %s: expected " THL_QUANTITY_DURATIONS ", at most 365d", name, text);
+        thl_complain("--%s %s: %sexpected " THL_QUANTITY_DURATIONS ", at most 365d", name, text,
+                     explain_duration(text));
         return false;
     }
     if (*ms < least_ms) {
@@ -126,7 +137,7 @@ compare_app(void *arg, pid_t pid)
     struct named *named = arg;
     struct thl_arena_reader reader;
     int rc = thl_find_arena(pid, &reader);
-    if (rc == -EACCES)
+    if (rc == -EACCES || rc == -ENOLINK)
         named->refused = true;
     if (rc == 0 && strcmp(reader.header.app, named->app) == 0) {
         if (named->n < NAMED_MAX)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <thole/version.h>
 #include <unistd.h>
 
 #include "errname.h"
@@ -69,7 +70,9 @@ complain_permission(const char *who, pid_t pid)
     }
     struct passwd entry, *found = NULL;
     char names[4096];
-    if (getpwuid_r(user, &entry, names, sizeof(names), &found) == 0 && found)
+    if (user == 0)
+        thl_complain("%s: no permission, it belongs to root: run thole as root", who);
+    else if (getpwuid_r(user, &entry, names, sizeof(names), &found) == 0 && found)
         thl_complain("%s: no permission, it belongs to %s: run thole as root or as %s", who,
                      entry.pw_name, entry.pw_name);
     else
@@ -104,9 +107,24 @@ complain_silence(const char *who, pid_t pid)
                      who, THL_MAILBOX_TIMEOUT_MS / 1000);
 }
 
-void
-thl_complain_process(pid_t pid, int error, const char *fault)
+/* The fault names the byte order, where it is that. Nothing was checked of such a header. */
+static void
+complain_version(const char *who, const struct thl_arena_reader *reader)
 {
+    const struct thl_arena_header *h = &reader->header;
+    char versions[128] = "";
+    if (h->endian == THL_ARENA_ENDIAN)
+        snprintf(versions, sizeof(versions),
+                 " (%lu, of library %.16s; this is program " THOLE_VERSION " and reads %u)",
+                 (unsigned long)h->version, h->library, THL_ARENA_VERSION);
+    thl_complain("%s: its arena %s%s: use the program thole of the version that it is linked with",
+                 who, reader->fault, versions);
+}
+
+void
+thl_complain_process(pid_t pid, int error, const struct thl_arena_reader *reader)
+{
+    const char *fault = reader->fault;
     char comm[64], who[96];
     thl_find_comm(pid, comm, sizeof(comm));
     snprintf(who, sizeof(who), "pid %ld (%s)", (long)pid, comm);
@@ -121,6 +139,11 @@ thl_complain_process(pid_t pid, int error, const char *fault)
     case -ENOENT:
         complain_absence(who, pid);
         break;
+    case -ENOLINK:
+        thl_complain("%s: it has closed the descriptor of its arena (as closefrom(3) does), and "
+                     "only root can find that now: run thole as root",
+                     who);
+        break;
     case -ESHUTDOWN:
         thl_complain("%s: it has stopped logging (thole_stop() was called)", who);
         break;
@@ -132,9 +155,7 @@ thl_complain_process(pid_t pid, int error, const char *fault)
                      THL_ARENA_CLAIM_S);
         break;
     case -EPROTONOSUPPORT:
-        thl_complain("%s: its arena %s: use the program thole of the version that it is linked "
-                     "with",
-                     who, fault);
+        complain_version(who, reader);
         break;
     case -EBADMSG:
     case -EAGAIN:

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "arena_reader.h"
 #include "compiler.h"
 
 /* "thole: ...": one line, escaped. */
@@ -14,7 +15,7 @@ void thl_complain(const char *fmt, ...) THL_PRINTF(1, 2);
 /* Text of several lines as it is, but for bytes that would drive a terminal. */
 void thl_complain_lines(const char *text);
 
-/* Why process `pid` cannot be looked into: `error` of thl_observer_...(), `fault` of its reader. */
-void thl_complain_process(pid_t pid, int error, const char *fault);
+/* Why process `pid` cannot be looked into: `error` of thl_observer_...(), and its reader. */
+void thl_complain_process(pid_t pid, int error, const struct thl_arena_reader *reader);
 
 #endif

@@ -84,18 +84,24 @@ thl_find_user(pid_t pid, uid_t *user)
     return true;
 }
 
+static bool
+has_mapping(pid_t pid, const char *name)
+{
+    char path[64], line[4096];
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%ld/maps", (long)pid);
+    FILE *f = fopen(path, "re");
+    while (f && !found && fgets(line, sizeof(line), f))
+        found = strstr(line, name) != NULL;
+    if (f)
+        fclose(f);
+    return found;
+}
+
 bool
 thl_find_is_linked(pid_t pid)
 {
-    char path[64], line[4096];
-    bool linked = false;
-    snprintf(path, sizeof(path), "/proc/%ld/maps", (long)pid);
-    FILE *f = fopen(path, "re");
-    while (f && !linked && fgets(line, sizeof(line), f))
-        linked = strstr(line, "/libthole.so") != NULL;
-    if (f)
-        fclose(f);
-    return linked;
+    return has_mapping(pid, "/libthole.so");
 }
 
 /* One thread reads a folder here, which is all that readdir() asks for. */
@@ -208,6 +214,16 @@ search_folder(struct search *s, const char *where)
     return 0;
 }
 
+/* Whether a mapping is there that could not be opened: kernels tell in different places that only
+ * root may. A forked process has its parent's descriptor and not the mapping. */
+static bool
+is_hidden(const struct search *s)
+{
+    if (s->rc == -ENOENT)
+        return geteuid() != 0 && has_mapping(s->pid, " " LINK);
+    return s->rc == -EPERM || s->rc == -EACCES;
+}
+
 int
 thl_find_arena(pid_t pid, struct thl_arena_reader *reader)
 {
@@ -215,8 +231,11 @@ thl_find_arena(pid_t pid, struct thl_arena_reader *reader)
     uid_t user;
     int rc = thl_find_user(pid, &user) ? search_folder(&s, "fd") : -ESRCH;
     /* The daemon may have closed our descriptor, as with closefrom(3). */
-    if (rc == 0 && s.rc == -ENOENT)
+    if (rc == 0 && s.rc == -ENOENT) {
         search_folder(&s, "map_files");
+        if (is_hidden(&s))
+            rc = -ENOLINK;
+    }
     if (rc == 0)
         rc = s.rc < 0 ? s.rc : 0;
     *reader = s.best;

@@ -12,6 +12,7 @@
  * its own. 0, or
  * -ESRCH   no such process
  * -EACCES  its /proc is not ours to read
+ * -ENOLINK it has closed the descriptor, and its mappings are not ours to open
  * -ENOENT  it has no arena
  * or an error of thl_arena_reader_open(), with reader->fault. */
 int thl_find_arena(pid_t pid, struct thl_arena_reader *reader);

@@ -43,7 +43,7 @@ look(pid_t pid, uint32_t silent_s, bool json)
     if (rc == 0)
         rc = thl_observer_look(&observer, silent_s, &now);
     if (rc < 0)
-        thl_complain_process(pid, rc, observer.reader.fault);
+        thl_complain_process(pid, rc, &observer.reader);
     thl_observer_close(&observer);
     if (rc < 0)
         return THL_STATUS_ERROR;

@@ -18,41 +18,49 @@
 
 /* With column and caret, before the daemon is bothered. */
 static bool
-check_rules(const char *rules)
+check_rules(const char *rules, struct thl_rules *parsed)
 {
-    struct thl_rules parsed = {0};
     struct thl_config_errors errors = {0};
-    int rc = thl_config_log("RULES", rules, THL_RULE_RUNTIME, &parsed, &errors);
-    bool good = rc == 0 && errors.n == 0 && parsed.n > 0;
+    int rc = thl_config_log("RULES", rules, THL_RULE_RUNTIME, parsed, &errors);
+    bool good = rc == 0 && errors.n == 0 && parsed->n > 0;
     for (size_t i = 0; i < errors.kept; i++)
         fprintf(stderr, "%s\n", errors.text[i]); /* escaped where they were made */
     if (rc < 0)
         thl_complain("%s", thl_errname_text(-rc));
-    else if (errors.n == 0 && parsed.n == 0)
+    else if (errors.n == 0 && parsed->n == 0)
         thl_complain("level: no rule, for example 'net.http=debug' (\"thole check help\" prints "
                      "the grammar)");
     thl_config_errors_fini(&errors);
-    thl_config_rules_fini(&parsed);
     return good;
 }
 
-/* 0 and the daemon's answer with its text. `rules`: NULL where there are none. */
+/* A letter, whose rules are NULL where there are none. */
+struct letter {
+    enum thl_arena_ask ask;
+    const char *rules;
+    uint64_t ms;
+};
+
+/* Sends it; 0 and the daemon's answer with its text. When the daemon did it, *after is a picture of
+ * it, empty where there was none to get. */
 static int
-ask(pid_t pid, enum thl_arena_ask what, const char *rules, uint64_t ms, int *answer, char *text)
+ask(pid_t pid, const struct letter *letter, int *answer, char *text, struct thl_picture *after)
 {
     struct thl_observer observer;
     int rc = thl_observer_open(&observer, pid);
     if (rc == 0)
-        rc = thl_observer_ask(&observer, what, ms, rules);
+        rc = thl_observer_ask(&observer, letter->ask, letter->ms, letter->rules);
     if (rc == 0)
         rc = thl_observer_wait(&observer, thl_clock_mono_ms() + THL_MAILBOX_TIMEOUT_MS, answer,
                                text);
     if (rc == -EMSGSIZE)
         thl_complain("level: the rules are too long: at most %zu bytes", THL_MAILBOX_TEXT - 1);
     else if (rc < 0)
-        thl_complain_process(pid, rc, observer.reader.fault);
+        thl_complain_process(pid, rc, &observer.reader);
     if (rc == -ETIMEDOUT)
         thl_complain("the request was withdrawn");
+    if (rc == 0 && *answer == 0)
+        thl_observer_look(&observer, 0, after);
     thl_observer_close(&observer);
     return rc;
 }
@@ -78,6 +86,35 @@ put_line(const char *before, const char *text)
     thl_sheet_end_line(&sheet);
 }
 
+static bool
+has_logger(const struct thl_picture *picture, const struct thl_rule *rule)
+{
+    size_t n = rule->name_size;
+    for (size_t i = 0; i < picture->nloggers; i++) {
+        const char *name = picture->logger[i].name;
+        if (strncmp(name, rule->name, n) == 0 && (name[n] == '\0' || name[n] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* A rule for loggers yet to be made is a good one; it may also be a slip. */
+static void
+remark_names(const struct thl_rules *rules, const struct thl_picture *after)
+{
+    char line[THL_NAME_MAX + 128];
+    for (size_t i = 0; i < rules->n && after->nloggers > 0; i++) {
+        const struct thl_rule *rule = &rules->rule[i];
+        if (rule->name_size == 0 || has_logger(after, rule))
+            continue;
+        snprintf(line, sizeof(line), "no logger is named %s yet%s", rule->name,
+                 strcmp(rule->name, "root") == 0
+                     ? "; the root logger has no name: its level stands alone, as in 'debug'"
+                     : ": the rule waits for one");
+        put_line(line, "");
+    }
+}
+
 static int
 show_answer(pid_t pid, const char *rules, const char *duration, uint64_t ms, int answer,
             const char *text)
@@ -98,32 +135,52 @@ show_answer(pid_t pid, const char *rules, const char *duration, uint64_t ms, int
 }
 
 static int
-set(pid_t pid, const char *rules, const char *duration)
+change(pid_t pid, const char *text, const struct thl_rules *rules, const char *duration,
+       uint64_t ms)
 {
-    char text[THL_MAILBOX_TEXT] = "";
-    uint64_t ms;
+    char said[THL_MAILBOX_TEXT] = "";
+    struct thl_picture after = {0};
     int answer = 0;
-    if (!thl_arguments_duration("for", duration ? duration : DEFAULT_FOR, 1, &ms) ||
-        !check_rules(rules) || ask(pid, THL_ARENA_ASK_LEVEL, rules, ms, &answer, text) < 0)
+    const struct letter letter = {THL_ARENA_ASK_LEVEL, text, ms};
+    if (ask(pid, &letter, &answer, said, &after) < 0)
         return THL_STATUS_ERROR;
-    return show_answer(pid, rules,
-                       duration ? duration : DEFAULT_FOR " (the default; --for says otherwise)", ms,
-                       answer, text);
+    if (!duration)
+        duration = DEFAULT_FOR " (the default; --for says otherwise)";
+    int status = show_answer(pid, text, duration, ms, answer, said);
+    remark_names(rules, &after);
+    thl_picture_fini(&after);
+    return status;
+}
+
+static int
+set(pid_t pid, const char *text, const char *duration)
+{
+    struct thl_rules rules = {0};
+    uint64_t ms;
+    int status = THL_STATUS_ERROR;
+    if (thl_arguments_duration("for", duration ? duration : DEFAULT_FOR, 1, &ms) &&
+        check_rules(text, &rules))
+        status = change(pid, text, &rules, duration, ms);
+    thl_config_rules_fini(&rules);
+    return status;
 }
 
 static int
 clear(pid_t pid)
 {
-    char text[THL_MAILBOX_TEXT] = "", line[64];
+    const struct letter letter = {.ask = THL_ARENA_ASK_CLEAR};
+    char said[THL_MAILBOX_TEXT] = "", line[64];
+    struct thl_picture after = {0};
     int answer = 0;
-    if (ask(pid, THL_ARENA_ASK_CLEAR, NULL, 0, &answer, text) < 0)
+    if (ask(pid, &letter, &answer, said, &after) < 0)
         return THL_STATUS_ERROR;
+    thl_picture_fini(&after);
     if (answer != 0) {
         thl_complain("pid %ld: %s", (long)pid, thl_errname_text(-(int64_t)answer));
         return THL_STATUS_ERROR;
     }
     snprintf(line, sizeof(line), "pid %ld: all rules of thole level are taken back", (long)pid);
-    put_line(line, *text ? " (there was none)" : "");
+    put_line(line, *said ? " (there was none)" : "");
     return THL_STATUS_FINE;
 }
 

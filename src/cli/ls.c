@@ -118,6 +118,8 @@ explain(const struct entry *e)
         return thl_find_state(e->observer.pid) == 'T' ? "no answer: it is stopped" : "no answer";
     case -EPROTONOSUPPORT:
         return "of another version of thole";
+    case -ENOLINK:
+        return "closed its arena's descriptor: run thole as root";
     case -EBUSY:
         return "looked into by too many";
     default:

@@ -150,7 +150,7 @@ complain(const struct top *top, pid_t pid, int rc)
     if (rc == -ESRCH && top->seen)
         thl_complain("pid %ld (%s) has ended", (long)pid, top->now.app);
     else
-        thl_complain_process(pid, rc, top->observer.reader.fault);
+        thl_complain_process(pid, rc, &top->observer.reader);
 }
 
 static int

@@ -60,6 +60,15 @@ def rule_without_a_duration_says_how_long_it_holds():
         assert 'for 10m (the default' in ask(d, 'app.conn=debug')
 
 
+def name_that_no_logger_has_is_remarked():
+    with daemon() as d:
+        assert 'no logger is named nte yet: the rule waits' in ask(d, 'nte=debug,app=debug')
+        assert "its level stands alone, as in 'debug'" in ask(d, 'root=off')
+        for known in 'app=debug', 'app.conn=debug', 'debug', '{conn=17}=debug':
+            assert 'no logger' not in ask(d, known), known
+        assert 'no logger is named ap yet' in ask(d, 'ap=debug')
+
+
 def bad_rule_is_shown_with_its_column_and_does_nothing():
     with daemon() as d:
         _, err = thole('level', d.pid, 'app=trace,app.conn=debgu', '--for', '5s', wanted=2)
@@ -67,8 +76,12 @@ def bad_rule_is_shown_with_its_column_and_does_nothing():
         assert lines[0] == 'RULES:20: unknown level "debgu" (did you mean "debug"?)', err
         assert lines[1].index('debgu') == lines[2].index('^'), err
         assert 'no rule' in thole('level', d.pid, ' ', '--for', '5s', wanted=2)[1]
-        assert 'expected a number with ms' in \
-            thole('level', d.pid, 'a=info', '--for', '5', wanted=2)[1]
+        for duration, words in ('5', ': no unit; expected a number with ms'), \
+                ('1.5s', ': no fractions, take a smaller unit; expected'), ('x', ': expected a number'):
+            err = thole('level', d.pid, 'a=info', '--for', duration, wanted=2)[1]
+            assert f'--for {duration}{words}' in err, err
+        assert 'unknown level "info debug" (is a comma missing?)' in \
+            thole('level', d.pid, 'app=info debug', '--for', '5s', wanted=2)[1]
         assert 'too long' in thole('level', d.pid, 'app=info,' * 60, '--for', '5s', wanted=2)[1]
         assert d.records(TRACED) == 0
 

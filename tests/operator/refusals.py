@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from kit import THOLE, Skipped, daemon, run, thole
+from kit import DAEMON, THOLE, Skipped, daemon, run, thole
 
 COMMANDS = (('leaks',), ('top', '--once'), ('top', '--json'), ('level', 'a=info'))
 F_ADD_SEALS, F_SEAL_SHRINK = 1033, 2
@@ -96,7 +96,9 @@ def arena_of_another_version_is_refused():
     arena = real_arena(grown=True)
     struct.pack_into('=I', arena, VERSION_AT, 77)
     with impostor(bytes(arena)) as pid:
-        refused(pid, 'of another version', 'use the program thole of the version')
+        refused(pid, 'of another version (77, of library 0.1.0; this is program 0.1.0 and reads ',
+                'use the program thole of the version')
+        assert 'of another version' in thole('ls', wanted=None)[0]
 
 
 def arena_that_could_be_cut_is_refused():
@@ -148,11 +150,39 @@ def other_users_are_refused_and_the_daemon_goes_on():
                                    *map(str, command)], capture_output=True, check=False)
             err = done.stderr.decode()
             assert done.returncode == 2, done
-            assert 'no permission, it belongs to root: run thole as root' in err, err
+            assert 'no permission, it belongs to root: run thole as root\n' in err, err
         done = subprocess.run([setpriv, '--reuid=65534', '--clear-groups', THOLE, 'ls'],
                               capture_output=True, check=False)
         assert done.returncode == 0 and b'other users' in done.stderr, done
         thole('leaks', d.pid)
+
+
+def closed_arena_is_named_as_such_to_the_daemons_own_user():
+    own = []
+    if os.geteuid() == 0:
+        if not shutil.which('setpriv'):
+            raise Skipped('no setpriv')
+        own = [shutil.which('setpriv'), '--reuid=65534', '--clear-groups']
+        if subprocess.run([*own, THOLE, '--version'], capture_output=True, check=False).returncode != 0:
+            raise Skipped('the program lies where others may not go')
+    env = {**os.environ, 'THOLE_SINKS': 'null:'}
+    with subprocess.Popen([*own, DAEMON, 'closer', 'closefrom'], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env=env) as process:
+        try:
+            process.stdout.readline()
+            done = subprocess.run([*own, THOLE, 'leaks', str(process.pid)], capture_output=True,
+                                  check=False)
+            if done.returncode == 0:
+                raise Skipped('this user may open the mappings of others')
+            words = b'it has closed the descriptor of its arena (as closefrom(3) does)'
+            assert done.returncode == 2 and words in done.stderr, done
+            done = subprocess.run([*own, THOLE, 'ls'], capture_output=True, check=False)
+            (row,) = [line for line in done.stdout.decode().splitlines()
+                      if line.split()[:1] == [str(process.pid)]]
+            assert "closed its arena's descriptor: run thole as root" in row, row
+        finally:
+            process.stdin.close()
+            process.wait()
 
 
 run(globals())

@@ -56,6 +56,12 @@ draw_bar(struct thl_sheet *sheet, const struct thl_board *b)
     snprintf(text, sizeof(text), "%s  pid %ld  up %s  thole %s", now->app[0] ? now->app : "?",
              b->pid, thl_quantity_age(thl_picture_uptime_s(now)).text, now->library);
     thl_sheet_put(sheet, style, sheet->columns ? " " : "");
+    if (b->silent_ms > 0) { /* first: it is to be seen on a narrow screen, too */
+        char silence[64];
+        snprintf(silence, sizeof(silence), "no answer for %s  ",
+                 thl_quantity_age(b->silent_ms / 1000).text);
+        thl_sheet_put(sheet, style, silence);
+    }
     thl_sheet_put(sheet, style, text);
     if (sheet->columns > 20) {
         thl_sheet_tab(sheet, style, sheet->columns - 18);
@@ -138,14 +144,24 @@ rows_for_tables(const struct thl_board *b, size_t ntables, size_t reason_rows)
 }
 
 static void
-draw_table(struct thl_sheet *sheet, const struct thl_board *b, const struct thl_board_table *t)
+draw_rows(struct thl_sheet *sheet, const struct thl_board *b, const struct thl_board_table *t)
 {
-    if (b->rows == 0 || b->rows >= SMALL_ROWS)
-        thl_sheet_end_line(sheet);
     t->title(sheet, t);
     thl_sheet_end_line(sheet);
     for (size_t i = 0; i < t->shown; i++)
         t->row(sheet, b, t->order[i].row);
+}
+
+static void
+draw_table(struct thl_sheet *sheet, const struct thl_board *b, const struct thl_board_table *t)
+{
+    thl_sheet_forget(sheet);
+    if (sheet->columns == 0) {
+        thl_sheet_measure(sheet, true);
+        draw_rows(sheet, b, t);
+        thl_sheet_measure(sheet, false);
+    }
+    draw_rows(sheet, b, t);
 }
 
 /* In plain text reasons stand below their rows. A screen has room for the first, in one line or two
@@ -187,8 +203,11 @@ thl_board_draw(struct thl_sheet *sheet, const struct thl_board *b)
     draw_bounds(sheet, b);
     if (b->rows > 0)
         share_rows(table, n, rows_for_tables(b, n, reason_rows));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (b->rows == 0 || b->rows >= SMALL_ROWS)
+            thl_sheet_end_line(sheet);
         draw_table(sheet, b, &table[i]);
+    }
     for (size_t i = 0; i < reason_rows; i++) {
         thl_sheet_put(sheet, THL_STYLE_BAD, reason[i]);
         thl_sheet_end_line(sheet);
@@ -202,11 +221,7 @@ thl_board_draw_census(struct thl_sheet *sheet, const struct thl_picture *now)
 {
     const struct thl_board b = {.now = now};
     struct thl_board_table table = thl_board_census(&b);
-    if (table.n > 0) {
-        table.title(sheet, &table);
-        thl_sheet_end_line(sheet);
-    }
-    for (size_t i = 0; i < table.shown; i++)
-        table.row(sheet, &b, table.order[i].row);
+    if (table.n > 0)
+        draw_table(sheet, &b, &table);
     free(table.order);
 }

@@ -9,8 +9,9 @@
 struct thl_board {
     const struct thl_picture *before; /* for rates; NULL: none yet */
     const struct thl_picture *now;
-    long pid;      /* as we know it */
-    unsigned rows; /* of the screen; 0: as many as it takes */
+    long pid;           /* as we know it */
+    unsigned rows;      /* of the screen; 0: as many as it takes */
+    uint64_t silent_ms; /* since its last answer, when it does not answer; else 0 */
 };
 
 void thl_board_draw(struct thl_sheet *sheet, const struct thl_board *board);

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "complain.h"
+#include "json.h"
 #include "observer.h"
 #include "quantity.h"
 #include "sheet.h"
@@ -155,21 +156,89 @@ show(struct thl_sheet *sheet, const struct entry *e)
     thl_sheet_end_line(sheet);
 }
 
-static int
-show_all(const struct list *list)
+/* It ended while we looked. */
+static bool
+is_gone(const struct entry *e)
+{
+    return e->rc == -ESRCH || e->rc == -ESHUTDOWN;
+}
+
+static void
+show_rows(struct thl_sheet *sheet, const struct list *list)
+{
+    show_title(sheet);
+    for (size_t i = 0; i < list->n; i++)
+        if (!is_gone(&list->entry[i]))
+            show(sheet, &list->entry[i]);
+}
+
+static void
+show_table(const struct list *list)
 {
     struct thl_sheet sheet;
-    int status = THL_STATUS_FINE;
     thl_sheet_init(&sheet, stdout, isatty(STDOUT_FILENO));
-    if (list->n > 0)
-        show_title(&sheet);
-    for (size_t i = 0; i < list->n; i++) {
-        if (list->entry[i].rc == -ESRCH || list->entry[i].rc == -ESHUTDOWN)
-            continue; /* it ended while we looked */
-        show(&sheet, &list->entry[i]);
-        if (thl_picture_suspects(&list->entry[i].now) > 0)
-            status = THL_STATUS_LEAKED;
+    if (list->n == 0)
+        return;
+    thl_sheet_measure(&sheet, true);
+    show_rows(&sheet, list);
+    thl_sheet_measure(&sheet, false);
+    show_rows(&sheet, list);
+}
+
+static void
+put_entry(struct thl_json *j, const struct entry *e)
+{
+    char comm[64];
+    const struct thl_picture *p = &e->now;
+    thl_json_open(j, NULL, '{');
+    thl_json_uint(j, "pid", (uint64_t)e->observer.pid);
+    if (e->rc != 0) {
+        thl_json_string(j, "app", thl_find_comm(e->observer.pid, comm, sizeof(comm)));
+        thl_json_string(j, "error", explain(e));
+        thl_json_close(j, '}');
+        return;
     }
+    thl_json_string(j, "app", p->app);
+    thl_json_null(j, "error");
+    thl_json_uint(j, "uptime_s", thl_picture_uptime_s(p));
+    thl_json_rate(j, "rate", thl_picture_rate(&e->before, p));
+    thl_json_uint(j, "children", p->process.children);
+    thl_json_uint(j, "drops", count_drops(p));
+    thl_json_uint(j, "suspects", thl_picture_suspects(p));
+    thl_json_close(j, '}');
+}
+
+static void
+put_json(const struct list *list)
+{
+    struct thl_json j = {.out = stdout};
+    thl_json_open(&j, NULL, '{');
+    thl_json_open(&j, "processes", '[');
+    for (size_t i = 0; i < list->n; i++)
+        if (!is_gone(&list->entry[i]))
+            put_entry(&j, &list->entry[i]);
+    thl_json_close(&j, ']');
+    thl_json_uint(&j, "refused", list->refused);
+    thl_json_close(&j, '}');
+    fputc('\n', stdout);
+}
+
+static int
+judge(const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!is_gone(&list->entry[i]) && thl_picture_suspects(&list->entry[i].now) > 0)
+            return THL_STATUS_LEAKED;
+    return THL_STATUS_FINE;
+}
+
+static void
+show_all(const struct list *list, bool json)
+{
+    if (json)
+        put_json(list);
+    else
+        show_table(list);
     fflush(stdout);
     if (list->n == 0)
         thl_complain("no process logs through thole%s",
@@ -177,14 +246,15 @@ show_all(const struct list *list)
     if (list->refused > 0)
         thl_complain("%zu processes of other users were not looked into (run thole as root)",
                      list->refused);
-    return status;
 }
 
 int
 thl_ls_run(int argc, char **argv)
 {
     static const char *const words[] = {NULL};
-    const struct thl_arguments arguments = {.command = "ls", .words = words};
+    bool json = false;
+    const struct thl_option options[] = {{"json", NULL, &json}};
+    const struct thl_arguments arguments = {"ls", options, 1, words, 0};
     const char *word[THL_ARGUMENTS_MAX];
     struct list list = {0};
     if (!thl_arguments_read(&arguments, argc, argv, word))
@@ -195,7 +265,8 @@ thl_ls_run(int argc, char **argv)
         poll(NULL, 0, THL_COMMANDS_LOOK_MS);
         look_at_all(&list);
     }
-    int status = show_all(&list);
+    show_all(&list, json);
+    int status = judge(&list);
     for (size_t i = 0; i < list.n; i++) {
         thl_picture_fini(&list.entry[i].before);
         thl_picture_fini(&list.entry[i].now);

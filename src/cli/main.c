@@ -13,11 +13,16 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *usage, *help;
 } commands[] = {
-    {"ls", thl_ls_run, "thole ls",
+    {"ls", thl_ls_run, "thole ls [--json]",
      "Lists the processes that log through thole: their rate of records, live children, what was\n"
-     "dropped, and whether call sites look leaked.\n"},
+     "dropped, and whether call sites look leaked.\n"
+     "\n"
+     "    --json                {\"processes\":[{\"pid\":17,\"app\":\"echod\",\"error\":null,\n"
+     "                          \"uptime_s\":60,\"rate\":1.5,\"children\":3,\"drops\":0,\n"
+     "                          \"suspects\":0},...],\"refused\":0}; error: a text, or null\n"},
     {"top", thl_top_run, "thole top PID [--interval DURATION] [--once] [--json]",
-     "Shows loggers, sinks, hot call sites and live children, again each second; q quits.\n"
+     "Shows loggers, sinks, hot call sites and live children, again each second; q quits. While a\n"
+     "daemon does not answer the last picture stays.\n"
      "\n"
      "    --interval DURATION   how often: 100ms to 1d\n"
      "    --once                one picture as plain text (so also when stdout is no terminal)\n"

@@ -105,6 +105,9 @@ write_styled(struct thl_sheet *sheet, enum thl_style style, const char *s, size_
              unsigned columns)
 {
     const char *on = find_style(sheet, style);
+    sheet->at += columns;
+    if (sheet->measuring)
+        return;
     if (on && style == THL_STYLE_BAR) /* its blanks are part of it */
         fputs(on, sheet->out);
     for (; sheet->blanks > 0; sheet->blanks--)
@@ -114,7 +117,6 @@ write_styled(struct thl_sheet *sheet, enum thl_style style, const char *s, size_
     fwrite(s, 1, n, sheet->out);
     if (on)
         fputs("\033[0m", sheet->out);
-    sheet->at += columns;
 }
 
 /* ---- cells ---- */
@@ -195,12 +197,25 @@ thl_sheet_tab(struct thl_sheet *sheet, enum thl_style style, unsigned column)
         write_styled(sheet, style, "", 0, 0);
 }
 
+/* The width of the line's next cell, of which `columns` are taken. */
+static unsigned
+widen(struct thl_sheet *sheet, unsigned width, unsigned columns)
+{
+    unsigned i = sheet->cells++;
+    if (sheet->columns > 0 || i >= THL_SHEET_CELLS)
+        return width;
+    if (sheet->measuring && columns > sheet->widest[i])
+        sheet->widest[i] = columns;
+    return width > sheet->widest[i] ? width : sheet->widest[i];
+}
+
 void
 thl_sheet_cell(struct thl_sheet *sheet, enum thl_style style, int width, const char *text)
 {
     struct text t;
-    unsigned w = (unsigned)(width < 0 ? -width : width), end = sheet->at + w;
     escape(&t, text);
+    unsigned w = widen(sheet, (unsigned)(width < 0 ? -width : width), t.columns);
+    unsigned end = sheet->at + w;
     if (width < 0 && t.columns < w)
         thl_sheet_tab(sheet, THL_STYLE_PLAIN, end - t.columns);
     put_fitted(sheet, style, &t, room(sheet, end > sheet->at ? end - sheet->at : 0));
@@ -211,9 +226,9 @@ void
 thl_sheet_path(struct thl_sheet *sheet, enum thl_style style, int width, const char *text)
 {
     struct text t;
-    unsigned end = sheet->at + (unsigned)width;
     escape(&t, text);
-    put_tail(sheet, style, &t, room(sheet, (unsigned)width));
+    unsigned w = widen(sheet, (unsigned)width, t.columns), end = sheet->at + w;
+    put_tail(sheet, style, &t, room(sheet, w));
     thl_sheet_tab(sheet, THL_STYLE_PLAIN, (sheet->at > end ? sheet->at : end) + 1);
 }
 
@@ -221,6 +236,19 @@ void
 thl_sheet_end_line(struct thl_sheet *sheet)
 {
     /* a screen: clear what an earlier picture left of the line */
-    fputs(sheet->columns ? "\033[K\r\n" : "\n", sheet->out);
-    sheet->at = sheet->blanks = 0;
+    if (!sheet->measuring)
+        fputs(sheet->columns ? "\033[K\r\n" : "\n", sheet->out);
+    sheet->at = sheet->blanks = sheet->cells = 0;
+}
+
+void
+thl_sheet_measure(struct thl_sheet *sheet, bool on)
+{
+    sheet->measuring = on;
+}
+
+void
+thl_sheet_forget(struct thl_sheet *sheet)
+{
+    memset(sheet->widest, 0, sizeof(sheet->widest));
 }

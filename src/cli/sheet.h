@@ -3,13 +3,16 @@
  * Lines of cells for people: on a screen of so many columns, or as plain text of any width.
  *
  * All text is escaped here: no byte of an arena drives a terminal. On a screen what does not fit is
- * cut and marked with '~'; in plain text nothing is cut.
+ * cut and marked with '~'; in plain text nothing is cut, and a table that is drawn twice, the first
+ * time to measure it, has columns as wide as their longest cells.
  */
 #ifndef THL_SHEET_H
 #define THL_SHEET_H
 
 #include <stdbool.h>
 #include <stdio.h>
+
+#define THL_SHEET_CELLS 12 /* of a line, that are measured */
 
 enum thl_style {
     THL_STYLE_PLAIN,
@@ -28,6 +31,9 @@ struct thl_sheet {
     bool colors;
     unsigned at;     /* columns taken in this line */
     unsigned blanks; /* of them, at the end, not written yet: none ends a line */
+    bool measuring;  /* nothing is written */
+    unsigned cells;  /* in this line */
+    unsigned widest[THL_SHEET_CELLS];
 };
 
 /* How `out` may look: as plain text, unless it is a terminal that can do more. */
@@ -46,5 +52,10 @@ void thl_sheet_path(struct thl_sheet *sheet, enum thl_style style, int width, co
 void thl_sheet_tab(struct thl_sheet *sheet, enum thl_style style, unsigned column);
 
 void thl_sheet_end_line(struct thl_sheet *sheet);
+
+/* Between the two, and then once more, a table is drawn; on a screen widths stay as they are said.
+ * thl_sheet_forget(): what comes next is another table. */
+void thl_sheet_measure(struct thl_sheet *sheet, bool on);
+void thl_sheet_forget(struct thl_sheet *sheet);
 
 #endif

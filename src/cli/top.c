@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "board.h"
+#include "clock.h"
 #include "commands.h"
 #include "complain.h"
 #include "environment.h"
@@ -24,6 +25,8 @@ struct top {
     struct thl_observer observer;
     struct thl_picture before, now;
     bool seen;
+    bool silent; /* it did not answer when it was asked last */
+    int64_t answered_ms;
     int interval_ms;
 };
 
@@ -38,7 +41,18 @@ look(struct top *top)
     top->before = top->now;
     top->now = fresh;
     top->seen = true;
+    top->answered_ms = thl_clock_mono_ms();
     return 0;
+}
+
+/* The same, but that a daemon which does not answer is no error: the last picture stays. One that
+ * is stopped is not asked: it would find its mailbox full. */
+static int
+look_patiently(struct top *top)
+{
+    int rc = thl_find_state(top->observer.pid) == 'T' ? -ETIMEDOUT : look(top);
+    top->silent = rc == -ETIMEDOUT || rc == -EBUSY || rc == -EAGAIN;
+    return top->silent ? 0 : rc;
 }
 
 /* ---- once ---- */
@@ -57,7 +71,8 @@ show_once(struct top *top, bool json)
         thl_json_picture_top(stdout, (long)top->observer.pid, &top->before, &top->now);
         return 0;
     }
-    const struct thl_board board = {&top->before, &top->now, (long)top->observer.pid, 0};
+    const struct thl_board board = {
+        .before = &top->before, .now = &top->now, .pid = (long)top->observer.pid};
     struct thl_sheet sheet;
     thl_sheet_init(&sheet, stdout, isatty(STDOUT_FILENO));
     thl_board_draw(&sheet, &board);
@@ -87,10 +102,12 @@ static int
 draw(const struct top *top)
 {
     const struct thl_picture *before = top->before.process.unix_ns ? &top->before : NULL;
-    struct thl_board board = {before, &top->now, (long)top->observer.pid, 0};
+    struct thl_board board = {.before = before, .now = &top->now, .pid = (long)top->observer.pid};
     struct thl_sheet sheet;
     char *bytes = NULL;
     size_t size = 0;
+    if (top->silent)
+        board.silent_ms = (uint64_t)(thl_clock_mono_ms() - top->answered_ms);
     FILE *out = open_memstream(&bytes, &size);
     if (!out)
         return -ENOMEM;
@@ -122,7 +139,7 @@ refresh(struct top *top, struct thl_screen *screen)
             return 0;
         if (event == THL_SCREEN_OTHER)
             return -ESRCH;
-        rc = look(top);
+        rc = look_patiently(top);
         if (rc < 0)
             return rc;
     }

@@ -264,7 +264,7 @@ draw(const struct thl_picture *before, const struct thl_picture *p, unsigned lon
     char *bytes = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&bytes, &size);
-    struct thl_board board = {before, p, 1, 0};
+    struct thl_board board = {.before = before, .now = p, .pid = 1};
     struct thl_sheet sheet;
     if (!out)
         fail("no memory", input);

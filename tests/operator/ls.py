@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """thole ls, thole help, and what is no command."""
 import os
+import signal
 
-from kit import THOLE, daemon, run, thole
+from kit import THOLE, daemon, run, thole, thole_json
 
 
 def row_of(out, pid):
@@ -18,6 +19,30 @@ def running_daemons_are_listed_with_rate_and_children():
         assert words[4:] == ['21', '0', '1', 'call', 'site'], row
         (row,) = row_of(out, other.pid)
         assert row.split()[4:] == ['1', '0', '-'], row
+
+
+def list_as_json_says_the_same():
+    with daemon('leak') as d, daemon() as other, daemon() as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        try:
+            listed = thole_json('ls', wanted=1)
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+        by_pid = {p['pid']: p for p in listed['processes']}
+        p = by_pid[d.pid]
+        assert p['app'] == d.app and p['error'] is None and p['rate'] > 0 and p['uptime_s'] >= 0, p
+        assert (p['children'], p['drops'], p['suspects']) == (21, 0, 1), p
+        assert by_pid[other.pid]['suspects'] == 0 and listed['refused'] >= 0, listed
+        assert 'it is stopped' in by_pid[stopped.pid]['error'], listed
+
+
+def long_name_shifts_no_column():
+    with daemon(app='a' * 40) as long, daemon() as other:
+        out, _ = thole('ls', wanted=None)  # others may leak
+        end = out.splitlines()[0].index('CHILDREN') + len('CHILDREN')
+        for pid in long.pid, other.pid:
+            (row,) = row_of(out, pid)
+            assert row[end - 1] == '1' and row[end] == ' ', out
 
 
 def forked_process_is_not_listed():

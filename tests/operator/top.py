@@ -9,10 +9,11 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
-from kit import PATIENCE_S, THOLE, daemon, line_of, run, thole, thole_json
+from kit import PATIENCE_S, THOLE, Daemon, daemon, line_of, run, thole, thole_json
 
 ENTER, LEAVE = b'\x1b[?1049h', b'\x1b[?1049l'
 
@@ -165,6 +166,46 @@ def end_of_the_daemon_is_said():
         d.end()
         status, err = s.end()
         assert status == 2 and f'pid {d.pid} ({d.app}) has ended' in err, err
+
+
+def silence_is_shown_over_the_last_picture_until_it_ends():
+    with daemon() as d, screen(d.pid, '--interval=100ms') as s:
+        s.read_until('a picture', count_frames(1))
+        os.kill(d.pid, signal.SIGSTOP)
+        try:
+            s.read_until('silence', lambda seen: re.search(rb'no answer for [1-9]', seen))
+        finally:
+            os.kill(d.pid, signal.SIGCONT)
+        s.read_until('answers', lambda seen: b'no answer' not in seen[seen.rindex(b'\x1b[H'):] and
+                     count_frames(1)(seen[seen.rindex(b'\x1b[H'):]))
+        s.press(b'q')
+        assert s.end() == (0, '')
+        silent = [frame for frame in s.frames() if 'no answer for' in frame[0]]
+        assert silent and all(line_of('lives here') in '\n'.join(frame) for frame in silent)
+
+
+def death_of_a_silent_daemon_is_said():
+    with tempfile.TemporaryDirectory() as folder:
+        d = Daemon(folder)
+        with screen(d.pid, '--interval=100ms') as s:
+            s.read_until('a picture', count_frames(1))
+            os.kill(d.pid, signal.SIGSTOP)
+            s.read_until('silence', lambda seen: b'no answer for' in seen)
+            d.process.kill()
+            d.end()
+            status, err = s.end()
+            assert status == 2 and f'pid {d.pid} ({d.app}) has ended' in err, err
+
+
+def long_names_do_not_shift_the_columns_of_plain_text():
+    with daemon(env={'THOLE_SINKS': f'null: fault:{"n" * 50}'}) as d:
+        out, _ = thole('top', d.pid, '--once')
+    (table,) = [part.splitlines() for part in out.split('\n\n') if part.startswith('SINK')]
+    for head in 'WRITTEN', 'LAG':
+        end = table[0].index(head) + len(head)
+        for row in table[1:]:
+            assert row[end - 1] != ' ' and row[end] == ' ', '\n'.join(table)
+    assert len(table) == 3 and 'n' * 50 in table[2], table
 
 
 def no_color_means_none():

@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,16 @@ class Daemon:
     def records(self, text):
         """How many of the lines that it has logged hold the text."""
         return self.log.read_text().count(text) if self.log.exists() else 0
+
+    def stop(self):
+        """SIGSTOP, until it has reached every thread: on a busy machine the others run on for a while."""
+        os.kill(self.pid, signal.SIGSTOP)
+        tasks = pathlib.Path(f'/proc/{self.pid}/task')
+        until('the stop', lambda: all(task.joinpath('stat').read_text().rpartition(')')[2].split()[0] == 'T'
+                                      for task in tasks.iterdir()))
+
+    def go_on(self):
+        os.kill(self.pid, signal.SIGCONT)
 
     def end(self):
         """Ends it; its exit status: 0 when thole_stop() wrote everything."""

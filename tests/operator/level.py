@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
 """thole level: rules for a while."""
-import os
-import signal
 import time
 
 from kit import Skipped, daemon, run, thole, until
@@ -88,11 +86,11 @@ def bad_rule_is_shown_with_its_column_and_does_nothing():
 
 def rule_that_a_stopped_daemon_did_not_take_is_withdrawn():
     with daemon() as d:
-        os.kill(d.pid, signal.SIGSTOP)
+        d.stop()
         try:
             _, err = thole('level', d.pid, 'app.conn=trace', '--for', '1m', wanted=2)
         finally:
-            os.kill(d.pid, signal.SIGCONT)
+            d.go_on()
         assert 'is stopped' in err and 'withdrawn' in err, err
         ticks = d.records('"tick"')
         until('more records', lambda: d.records('"tick"') > ticks + 10)

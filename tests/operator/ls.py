@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """thole ls, thole help, and what is no command."""
 import os
-import signal
 
 from kit import THOLE, daemon, run, thole, thole_json
 
@@ -23,11 +22,11 @@ def running_daemons_are_listed_with_rate_and_children():
 
 def list_as_json_says_the_same():
     with daemon('leak') as d, daemon() as other, daemon() as stopped:
-        os.kill(stopped.pid, signal.SIGSTOP)
+        stopped.stop()
         try:
             listed = thole_json('ls', wanted=1)
         finally:
-            os.kill(stopped.pid, signal.SIGCONT)
+            stopped.go_on()
         by_pid = {p['pid']: p for p in listed['processes']}
         p = by_pid[d.pid]
         assert p['app'] == d.app and p['error'] is None and p['rate'] > 0 and p['uptime_s'] >= 0, p

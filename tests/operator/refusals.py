@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -122,7 +121,7 @@ def arena_whose_daemon_never_answers_is_refused_in_time():
 
 def stopped_daemon_is_named_as_such_in_time():
     with daemon() as d:
-        os.kill(d.pid, signal.SIGSTOP)
+        d.stop()
         try:
             began = time.monotonic()
             _, err = thole('leaks', d.pid, wanted=2)
@@ -130,7 +129,7 @@ def stopped_daemon_is_named_as_such_in_time():
             assert 'no answer in 2 s' in err and f'kill -CONT {d.pid}' in err, err
             assert 'it is stopped' in thole('ls', wanted=None)[0]
         finally:
-            os.kill(d.pid, signal.SIGCONT)
+            d.go_on()
         thole('leaks', d.pid)
 
 

@@ -171,11 +171,11 @@ def end_of_the_daemon_is_said():
 def silence_is_shown_over_the_last_picture_until_it_ends():
     with daemon() as d, screen(d.pid, '--interval=100ms') as s:
         s.read_until('a picture', count_frames(1))
-        os.kill(d.pid, signal.SIGSTOP)
+        d.stop()
         try:
             s.read_until('silence', lambda seen: re.search(rb'no answer for [1-9]', seen))
         finally:
-            os.kill(d.pid, signal.SIGCONT)
+            d.go_on()
         s.read_until('answers', lambda seen: b'no answer' not in seen[seen.rindex(b'\x1b[H'):] and
                      count_frames(1)(seen[seen.rindex(b'\x1b[H'):]))
         s.press(b'q')
@@ -189,7 +189,7 @@ def death_of_a_silent_daemon_is_said():
         d = Daemon(folder)
         with screen(d.pid, '--interval=100ms') as s:
             s.read_until('a picture', count_frames(1))
-            os.kill(d.pid, signal.SIGSTOP)
+            d.stop()
             s.read_until('silence', lambda seen: b'no answer for' in seen)
             d.process.kill()
             d.end()

@@ -205,7 +205,7 @@ THL_TEST(config_limits, context_holds_half_of_a_record_at_most)
 {
     struct thl_limits limits = parse_valid("record=512,context=8K");
     cr_expect_eq(thl_config_limits_context(&limits), 256u);
-    limits = parse_valid("record=8K,context=8K");
+    limits = parse_valid("record=8K,context=6K");
     cr_expect_eq(thl_config_limits_context(&limits), 4096u);
     cr_expect_eq(thl_config_limits_context(&defaults), 512u);
 }

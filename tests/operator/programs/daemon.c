@@ -43,14 +43,16 @@ leak_and_age(void)
     thole_test_release_clock();
 }
 
-/* One connection that lives, and is made anew now and then. */
+/* One connection that lives, and others that pass. Says that it runs when the first is there. */
 static void
-serve(void)
+serve(pid_t child)
 {
     struct pollfd end = {.fd = STDIN_FILENO, .events = POLLIN};
     thole_logger conn, passing;
     thole_child(&conn, conns, "conn", 17, "peer", "10.0.0.7\x1b[31m:4123"); /* lives here */
     thole_info(conn, "accepted");
+    printf("%ld\n", (long)child);
+    fflush(stdout);
     do {
         thole_info(thole_current(), "tick");
         thole_trace(conn, "traced");
@@ -88,9 +90,7 @@ main(int argc, char **argv)
         else if (strcmp(argv[i], "closefrom") == 0)
             close_from(3);
     }
-    printf("%ld\n", (long)child);
-    fflush(stdout);
-    serve();
+    serve(child);
     if (child > 0) {
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);

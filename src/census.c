@@ -2,7 +2,6 @@
 /* The walk, and what comes out of it. */
 #include "census.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "buf.h"
 #include "child.h"
+#include "descriptors.h"
 #include "field.h"
 #include "format_value.h"
 #include "network.h"
@@ -230,19 +230,6 @@ thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site 
 
 /* ---- this process, seen by itself ---- */
 
-static uint32_t
-count_descriptors(void)
-{
-    uint32_t n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    if (!dir)
-        return UINT32_MAX;
-    for (const struct dirent *e; (e = readdir(dir)) != NULL;) // NOLINT(concurrency-mt-unsafe)
-        n += e->d_name[0] != '.';
-    closedir(dir);
-    return n;
-}
-
 void
 thl_census_process(const struct thl_census *c, struct thl_verdict_process *out)
 {
@@ -250,7 +237,7 @@ thl_census_process(const struct thl_census *c, struct thl_verdict_process *out)
     /* relaxed, both: a number and its bound */
     uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
     uint32_t limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
-    *out = (struct thl_verdict_process){.descriptors = count_descriptors(),
+    *out = (struct thl_verdict_process){.descriptors = thl_descriptors_count("/proc/self/fd"),
                                         .silent_limit_s = c->silent_limit_s,
                                         .at_bound = live >= limit};
     for (uint32_t i = 0; i < c->nsites; i++)

@@ -16,7 +16,7 @@
 
 #define INTERVAL_MS 60000
 #define CONFIG_ERRORS 32
-#define HOLDERS 256  /* call sites counted for the list of holders */
+#define HOLDERS 3    /* call sites in a list of holders */
 #define LEFT_SITES 8 /* call sites named at the end */
 
 enum { CHILD = 1, LOGGER = 2, CONFIG = 4, LEFT = 8 };
@@ -106,17 +106,32 @@ thl_notice_config_error(const char *text)
     note(CONFIG);
 }
 
-/* The site that holds most of those not taken yet, or the census's end. */
+/* As a census found them, or, without one, as the sites count them. */
 static uint32_t
-find_most(const struct thl_census *c, const uint32_t *taken, uint32_t n)
+live_at(const struct thl_census *c, uint32_t site)
 {
-    uint32_t best = c->nsites;
-    for (uint32_t i = 0; i < c->nsites; i++) {
-        bool is_taken = c->tally[i].live == 0;
+    const struct thl_site_counts *counts = thl_site_counts(site);
+    if (c)
+        return c->tally[site].live;
+    /* ended first (acquire), so that made is never less */
+    uint64_t ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* its end */
+    return (uint32_t)(atomic_load_explicit(&counts->made, memory_order_relaxed) - ended);
+}
+
+/* The site below `nsites` that holds most of those not taken yet, or nsites. */
+static uint32_t
+find_most(const struct thl_census *c, uint32_t nsites, const uint32_t *taken, uint32_t n)
+{
+    uint32_t best = nsites, most = 0;
+    for (uint32_t i = 0; i < nsites; i++) {
+        uint32_t live = live_at(c, i);
+        bool is_taken = false;
         for (uint32_t k = 0; k < n; k++)
             is_taken |= taken[k] == i;
-        if (!is_taken && (best == c->nsites || c->tally[i].live > c->tally[best].live))
+        if (!is_taken && live > most) {
             best = i;
+            most = live;
+        }
     }
     return best;
 }
@@ -132,12 +147,12 @@ thl_notice_children_left(const struct thl_census *c)
     left.holders[0] = '\0';
     for (left.nrows = 0; left.nrows < LEFT_SITES; left.nrows++) {
         struct thl_arena_site *row = &left.row[left.nrows];
-        site = find_most(c, taken, left.nrows);
+        site = find_most(c, c->nsites, taken, left.nrows);
         if (site == c->nsites)
             break;
         taken[left.nrows] = site;
         thl_census_row(c, site, row);
-        if (left.nrows < 3)
+        if (left.nrows < HOLDERS)
             used += (size_t)snprintf(left.holders + used, sizeof(left.holders) - used, "%s%s %u",
                                      used ? ", " : "", row->src, row->live);
     }
@@ -174,56 +189,24 @@ thl_notice_src(char *out, size_t size, uint32_t site)
 
 /* ---- who holds the children ---- */
 
-struct holders {
-    uint32_t site[HOLDERS], count[HOLDERS];
-};
-
-static void
-count_holder(void *arg, thole_logger child, struct thl_slot *slot)
-{
-    struct holders *h = arg;
-    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
-    (void)child;
-    for (uint32_t i = 0; i < HOLDERS; i++) {
-        uint32_t at = (site + i) % HOLDERS;
-        if (h->count[at] != 0 && h->site[at] != site)
-            continue;
-        h->site[at] = site;
-        h->count[at]++;
-        return;
-    }
-}
-
-/* Puts the three sites that hold most into words. */
-static void
-put_holders(struct holders *h, char *out, size_t size)
-{
-    char src[96];
-    size_t used = 0;
-    out[0] = '\0';
-    for (int listed = 0; listed < 3; listed++) {
-        uint32_t best = 0;
-        for (uint32_t i = 1; i < HOLDERS; i++)
-            if (h->count[i] > h->count[best])
-                best = i;
-        if (h->count[best] == 0)
-            return;
-        int n = snprintf(out + used, size - used, "%s%s %u", listed ? ", " : "",
-                         thl_notice_src(src, sizeof(src), h->site[best]), h->count[best]);
-        if (n < 0 || (size_t)n >= size - used)
-            return;
-        used += (size_t)n;
-        h->count[best] = 0;
-    }
-}
-
 /* The call sites that hold most live children, as text: "conn.c:12 60000, tls.c:80 5". */
 static void
 find_holders(char *out, size_t size)
 {
-    struct holders h = {0};
-    thl_slab_each(count_holder, &h);
-    put_holders(&h, out, size);
+    char src[96];
+    uint32_t taken[HOLDERS] = {0}, nsites = thl_site_count() + 1;
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t n = 0; n < HOLDERS; n++) {
+        taken[n] = find_most(NULL, nsites, taken, n);
+        if (taken[n] == nsites)
+            return;
+        int more = snprintf(out + used, size - used, "%s%s %u", n ? ", " : "",
+                            thl_notice_src(src, sizeof(src), taken[n]), live_at(NULL, taken[n]));
+        if (more < 0 || (size_t)more >= size - used)
+            return;
+        used += (size_t)more;
+    }
 }
 
 /* ---- the drain ---- */

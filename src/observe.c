@@ -330,8 +330,7 @@ step_levels(struct thl_dispatch *d)
 static void
 end_rules_that_are_due(void)
 {
-    int64_t now = thl_clock_mono_ms();
-    if (now >= thl_logger_next_expiry() && thl_logger_expire(now, &observe.walk))
+    if (thl_logger_expire(thl_clock_mono_ms(), &observe.walk))
         observe.walking = observe.restoring = true;
 }
 

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptors.h"
+
 #define LINK "/memfd:" THL_ARENA_NAME
 #define PIDS 32 /* a process has one in each nested namespace: the kernel allows 32 levels */
 
@@ -116,16 +118,8 @@ uint32_t
 thl_find_descriptors(pid_t pid)
 {
     char path[64];
-    const char *name;
-    uint32_t n = 0;
     snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
-    DIR *dir = opendir(path);
-    if (!dir)
-        return UINT32_MAX;
-    while ((name = next_name(dir)))
-        n += name[0] != '.';
-    closedir(dir);
-    return n;
+    return thl_descriptors_count(path);
 }
 
 /* ---- its arena ---- */

@@ -24,6 +24,7 @@
 
 #include "board.h"
 #include "json_picture.h"
+#include "random.h"
 
 #define DEFAULT_COUNT 1000000ul
 #define SINKS 2
@@ -42,17 +43,6 @@ struct image {
     struct thl_arena_logger logger[LOGGERS];
     struct thl_arena_site site[SITES];
 };
-
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t
-next_random(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 static uint64_t
 below(uint64_t n)

@@ -29,20 +29,10 @@
 
 #include "arena_layout.h"
 #include "check.h"
+#include "random.h"
 
 #define WATCHDOG_S 600
 #define STALL_MS 20000 /* without an answer for so long the daemon is taken for dead */
-
-static uint64_t seed = 0x9E3779B97F4A7C15u;
-
-static uint64_t
-draw(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed;
-}
 
 /* ---- the observer ---- */
 
@@ -91,14 +81,14 @@ write_text(char *text, size_t size)
     static const char *const rules[] = {
         "debug", "net=trace", "net.conn{peer=10.0.0.0/8}=trace", "a{b=\"c,}\",d=1}=off", "=,{}\"",
     };
-    const char *rule = rules[draw() % (sizeof(rules) / sizeof(rules[0]))];
+    const char *rule = rules[next_random() % (sizeof(rules) / sizeof(rules[0]))];
     memset(text, 0, size);
     memcpy(text, rule, strlen(rule));
-    for (unsigned n = (unsigned)(draw() % 4); n > 0; n--)
-        text[draw() % 32] = (char)draw();
-    if (draw() % 8 == 0)
+    for (unsigned n = (unsigned)(next_random() % 4); n > 0; n--)
+        text[next_random() % 32] = (char)next_random();
+    if (next_random() % 8 == 0)
         for (size_t i = 0; i < size; i++)
-            text[i] = (char)draw();
+            text[i] = (char)next_random();
 }
 
 static void
@@ -106,12 +96,12 @@ write_letter(struct thl_arena_letter *letter)
 {
     static const uint32_t asks[] = {THL_ARENA_ASK_TABLES, THL_ARENA_ASK_LEVEL, THL_ARENA_ASK_CLEAR,
                                     0, UINT32_MAX};
-    letter->ask = draw() % 16 ? asks[draw() % 5] : (uint32_t)draw();
-    letter->number = draw() % 4 ? draw() % 50 : draw();
-    letter->answer = (int32_t)draw();
+    letter->ask = next_random() % 16 ? asks[next_random() % 5] : (uint32_t)next_random();
+    letter->number = next_random() % 4 ? next_random() % 50 : next_random();
+    letter->answer = (int32_t)next_random();
     write_text(letter->text, sizeof(letter->text));
-    atomic_store_explicit(&letter->claimed_s, (uint32_t)draw(), memory_order_relaxed);
-    uint32_t state = draw() % 4 ? THL_ARENA_ASKED : (uint32_t)draw();
+    atomic_store_explicit(&letter->claimed_s, (uint32_t)next_random(), memory_order_relaxed);
+    uint32_t state = next_random() % 4 ? THL_ARENA_ASKED : (uint32_t)next_random();
     atomic_store_explicit(&letter->state, state, memory_order_release);
 }
 
@@ -121,7 +111,8 @@ scribble(struct thl_arena_mailbox *m)
 {
     unsigned char *bytes = (unsigned char *)m;
     for (int i = 0; i < 2000; i++)
-        bytes[sizeof(m->bell) + draw() % (sizeof(*m) - sizeof(m->bell))] = (unsigned char)draw();
+        bytes[sizeof(m->bell) + next_random() % (sizeof(*m) - sizeof(m->bell))] =
+            (unsigned char)next_random();
     for (unsigned i = 0; i < THL_ARENA_LETTERS; i++)
         atomic_store_explicit(&m->letter[i].state, THL_ARENA_FREE, memory_order_release);
 }

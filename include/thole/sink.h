@@ -10,6 +10,9 @@
  * that may block has a thread of its own; the others are called by the writer, which they must
  * never hold up. Before thole_start() it is the logging thread that calls. From inside a sink
  * thole_flush() and thole_stop() return -EDEADLK.
+ *
+ * Frozen since 0.1: members are only ever added at the end of a struct, and a zeroed one means what
+ * its absence meant.
  */
 #ifndef THOLE_SINK_H
 #define THOLE_SINK_H
@@ -79,15 +82,29 @@ struct thole_sink_ops {
      */
     int (*write)(void *sink, const struct thole_sink_record *records, size_t n, size_t *done);
 
-    /* Everything written so far should be on its way. NULL: nothing to do. 0 or negative errno. */
+    /* Everything written so far should be on its way (a file's with sync=, on its disk). Called for
+     * thole_flush() and as flush_within says. NULL: nothing to do. 0 or a negative errno. */
     int (*flush)(void *sink);
 
-    /* Opens the target anew and only then lets the old descriptor go; on failure keeps the old.
-     * NULL: nothing to do. Returns 0 or a negative errno. */
+    /* Opens the target anew and only then lets the old descriptor go; on failure keeps the old,
+     * which is written on, and thole says so. NULL: nothing to do. 0 or a negative errno. */
     int (*reopen)(void *sink);
 
     /* Closes the target and frees the state. */
     void (*close)(void *sink);
+
+    /* Whether the target should be opened anew by itself: its name leads elsewhere by now (a file
+     * was renamed, a socket bound anew), or what failed the last time is due again. Asked before a
+     * write, once a second at most; when true, reopen is called. NULL: never. */
+    bool (*wants_reopen)(void *sink);
+
+    /* Within how many milliseconds flush should be called, for what was written so far: asked after
+     * each write; 0: it need not be. NULL: never. */
+    unsigned (*flush_within)(void *sink);
+
+    /* What an errno of open means here ("a symbolic link, which is not followed"), for messages;
+     * NULL: what the C library says. NULL as the member: the same. */
+    const char *(*explain)(int error);
 };
 
 /* Adds a scheme (lower-case letters, digits, '+', '-', '.'; at most 31), for configurations read

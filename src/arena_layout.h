@@ -72,14 +72,20 @@ struct thl_arena_process {
     uint32_t pad;
 };
 
-enum thl_arena_health { THL_ARENA_OK = 1, THL_ARENA_DOWN = 2, THL_ARENA_HANGS = 3 };
+enum thl_arena_health {
+    THL_ARENA_OK = 1,
+    THL_ARENA_DOWN = 2,
+    THL_ARENA_HANGS = 3,
+    THL_ARENA_BLOCKED = 4,
+    THL_ARENA_HEALTHS
+};
 
 struct thl_arena_sink {
     char name[64];
     uint64_t offered, written, dropped, suppressed, pending;
     uint64_t cause[THL_ARENA_CAUSES]; /* of dropped, by enum thole_cause */
     uint32_t health;                  /* enum thl_arena_health */
-    uint32_t error;                   /* errno of DOWN */
+    uint32_t error;                   /* errno of BLOCKED and DOWN */
     uint32_t lag_ms;                  /* the age of the oldest record that waits; 0: none does */
     uint32_t health_s;                /* how long it has been down, or hangs */
 };

@@ -154,6 +154,7 @@ struct thl_sink_spec {
     enum thole_level level;      /* level=; THOLE_TRACE when not given */
     char only[THL_NAME_MAX + 1]; /* only=; "" when not given */
     int facility;                /* facility=; default daemon (3) */
+    uint32_t rate;               /* rate=N/s; 0 when not given: no limit */
     /* target */
     enum thl_format format; /* format=, or the scheme's default */
     bool format_given;

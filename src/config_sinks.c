@@ -14,6 +14,7 @@
 #define IDENT_MAX 48               /* APP-NAME (RFC 5424, section 6) */
 #define SDID_MAX 32                /* SD-NAME (RFC 5424, section 6) */
 #define KEYS_MAX 64
+#define RATE_MAX 1000000
 
 /* One URI while it is being read. `out` fills the block that the spec will own. */
 struct reading {
@@ -105,6 +106,18 @@ is_digits(struct thl_span span)
         if (span.s[i] < '0' || span.s[i] > '9')
             return false;
     return span.n > 0;
+}
+
+static bool
+read_rate(struct reading *r, struct thl_span value)
+{
+    struct thl_span per, number = thl_config_text_cut(value, '/', &per);
+    uint64_t rate = 0;
+    if (!per.s || !thl_config_text_is(per, "s") || !is_digits(number) ||
+        !thl_config_text_number(number, &rate) || rate < 1 || rate > RATE_MAX)
+        return refuse_value(r, "rate", value, "N/s, as 100/s (N 1 to 1000000)");
+    r->spec->rate = (uint32_t)rate;
+    return true;
 }
 
 static bool
@@ -203,12 +216,12 @@ static const struct key {
     {"format", EVERY_SINK, read_format},
     {"src", EVERY_SINK, read_src},
     {"seq", EVERY_SINK, read_seq},
+    {"rate", EVERY_SINK, read_rate},
     {"facility", SYSLOG_KIND, read_facility},
     {"ident", SYSLOG_KIND, read_ident},
     {"sdid", SYSLOG_KIND, read_sdid},
     {"size", SYSLOG_KIND, read_size},
     {"color", STREAM, read_color},
-    {"rate", NOT_YET, NULL},
     {"schema", NOT_YET, NULL},
 };
 #define COMMON_KEYS (sizeof(common_keys) / sizeof(common_keys[0]))

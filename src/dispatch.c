@@ -50,15 +50,23 @@ outbox_bytes(const struct thl_limits *limits)
     return bytes < OUTBOX_BYTES_MAX ? bytes : OUTBOX_BYTES_MAX;
 }
 
+static const char *
+explain(const struct thole_sink_ops *ops, int error)
+{
+    const char *text = ops->explain ? ops->explain(error) : NULL;
+    return text ? text : thl_errname_text(error);
+}
+
 static void
 open_targets(struct thl_dispatch *d, struct thl_config_errors *errors)
 {
     for (size_t i = 0; i < d->targets.n; i++) {
+        const struct thl_target *t = &d->targets.target[i];
         int rc = thl_outbox_open(d->outbox[i]);
         if (rc < 0)
-            thl_config_error(errors, d->targets.target[i].route[0].spec->label, "", 0,
+            thl_config_error(errors, t->route[0].spec->label, "", 0,
                              "cannot open %s: %s; stderr takes its records until it can be opened",
-                             d->targets.target[i].name, thl_errname_text(-rc));
+                             t->name, explain(t->ops, -rc));
     }
 }
 
@@ -109,6 +117,13 @@ thl_dispatch_flush(struct thl_dispatch *d, const struct timespec *deadline, bool
             thl_outbox_flush(d->outbox[i], deadline) < 0)
             rc = -ETIMEDOUT;
     return rc;
+}
+
+void
+thl_dispatch_ask_to_flush(struct thl_dispatch *d)
+{
+    for (size_t i = 0; d && i < d->targets.n; i++)
+        thl_outbox_ask_to_flush(d->outbox[i]);
 }
 
 bool
@@ -355,10 +370,12 @@ thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, siz
     begin_view(d, record, size, last_ns);
     note_record(record);
     for (size_t i = 0; i < d->targets.n; i++) {
-        const struct thl_route *route = thl_target_route(
-            &d->targets.target[i], d->view.level, d->view.logger, d->view.logger_size, false);
-        if (route)
+        struct thl_route *route = thl_target_route(&d->targets.target[i], d->view.level,
+                                                   d->view.logger, d->view.logger_size, false);
+        if (route && thl_target_admit(route, route->rate ? thl_clock_mono_ms() : 0))
             offer(d, i, route, 0);
+        else if (route)
+            thl_outbox_suppress(d->outbox[i]);
     }
 }
 
@@ -373,7 +390,7 @@ thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
         return 0;
     begin_view(d, (const struct thl_record *)(const void *)bytes, size, &d->last_ns);
     for (size_t i = 0; i < d->targets.n; i++) {
-        const struct thl_target *t = &d->targets.target[i];
+        struct thl_target *t = &d->targets.target[i];
         if (d->outbox[i] == except || (n->elsewhere && t->is_stderr))
             continue;
         offer(d, i, thl_target_route(t, n->level, "thole", 5, true), THL_OUTBOX_QUIET);

@@ -45,6 +45,9 @@ int thl_dispatch_init(struct thl_dispatch *d, struct thl_sink_specs *specs,
 int thl_dispatch_flush(struct thl_dispatch *d, const struct timespec *deadline, bool writer_runs);
 bool thl_dispatch_has_pending(struct thl_dispatch *d);
 
+/* Targets without a thread flush their sinks when they are served next. NULL is allowed. */
+void thl_dispatch_ask_to_flush(struct thl_dispatch *d);
+
 /* Ends all targets. NULL is allowed. 0, or -ETIMEDOUT when one lost records or was left to itself.
  */
 int thl_dispatch_close(struct thl_dispatch *d, const struct timespec *deadline);

@@ -62,6 +62,7 @@ flush_direct(int timeout_ms, const struct timespec *deadline)
         rc = await_stopped_locked(deadline);
     } else if (thl_life_state() == THL_LIFE_DIRECT) {
         thl_news_say(thl_life.dispatch, false);
+        thl_dispatch_ask_to_flush(thl_life.dispatch);
         thl_dispatch_release(thl_life.dispatch);
         rc = thl_dispatch_has_pending(thl_life.dispatch) ? -ETIMEDOUT : 0;
     }
@@ -108,6 +109,7 @@ flush(int timeout_ms)
     if (thl_life_state() != THL_LIFE_RUNNING)
         return flush_direct(timeout_ms, &deadline);
     struct thl_dispatch *d = borrow_dispatch();
+    thl_dispatch_ask_to_flush(d); /* before the ticket is drawn: the same round does it */
     int rc = thl_writer_flush(&deadline);
     int written = thl_dispatch_flush(d, &deadline, true);
     give_back(d);

@@ -15,6 +15,7 @@
 
 #define SAY_EVERY_MS 1000
 #define SUPPRESSED_EVERY_MS 10000
+#define SINCE_BYTES 40
 #define SUPPRESSED_SITES 16 /* named; the others are summed */
 
 /* A notice, and the one target that it is not for: a target in trouble is not told of its own. */
@@ -47,14 +48,24 @@ say(void *arg, const struct thl_notice *n)
 
 /* ---- losses ---- */
 
+/* The field "since"; its text lies in `text`, of SINCE_BYTES. */
+static thole_field
+put_since(char *text, int64_t unix_ns)
+{
+    struct thl_buf b;
+    thl_buf_init(&b, text, SINCE_BYTES - 1);
+    thl_number_put_rfc3339(&b, unix_ns);
+    text[b.size] = '\0';
+    return thl_notice_text("since", text);
+}
+
 /* `sink` is NULL for drops of the process's own queue. */
 static void
 say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t *by_level,
           int64_t since_ns)
 {
     thole_field fields[4 + THL_LEVELS];
-    char since[40];
-    struct thl_buf b;
+    char since[SINCE_BYTES];
     size_t n = 0;
     uint64_t count = 0;
     for (unsigned l = 0; l < THL_LEVELS; l++)
@@ -66,11 +77,19 @@ say_drops(struct saying *s, const char *sink, const char *cause, const uint64_t 
     for (unsigned l = 0; l < THL_LEVELS; l++)
         if (by_level[l])
             fields[n++] = thl_notice_uint(thl_level_word((enum thole_level)l), by_level[l]);
-    thl_buf_init(&b, since, sizeof(since) - 1);
-    thl_number_put_rfc3339(&b, since_ns);
-    since[b.size] = '\0';
-    fields[n++] = thl_notice_text("since", since);
+    fields[n++] = put_since(since, since_ns);
     say(s, &(struct thl_notice){THOLE_WARN, "records dropped", fields, n, false});
+}
+
+/* What the rate= of a sink's held back. */
+static void
+say_rate(struct saying *s, const char *sink, const struct thl_outbox_news *news)
+{
+    char since[SINCE_BYTES];
+    thole_field fields[] = {thl_notice_text("sink", sink),
+                            thl_notice_uint("count", news->suppressed),
+                            put_since(since, news->suppressed_since_ns)};
+    say(s, &(struct thl_notice){THOLE_WARN, "records suppressed", fields, 3, false});
 }
 
 /* Drops of the process by one cause, and how many of them were announced. Of the one dispatcher
@@ -190,6 +209,14 @@ say_health(struct saying *s, const char *sink, const struct thl_outbox_news *new
                                 {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
         say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
     }
+    if (news->reopen && news->reopen_error) {
+        thole_field fields[] = {thl_notice_text("sink", sink),
+                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->reopen_error}}};
+        say(s, &(struct thl_notice){THOLE_WARN, "sink reopen failed", fields, 2, false});
+    } else if (news->reopen) {
+        thole_field fields[] = {thl_notice_text("sink", sink)};
+        say(s, &(struct thl_notice){THOLE_NOTICE, "sink reopened", fields, 1, false});
+    }
     if (news->recovered) {
         thole_field fields[] = {
             thl_notice_text("sink", sink),
@@ -211,6 +238,8 @@ say_news(struct thl_dispatch *d, struct thl_outbox *o, bool last)
         say_health(&s, sink, &news);
         if (news.count)
             say_drops(&s, sink, thl_outbox_cause_word(news.cause), news.level, news.since_ns);
+        if (news.suppressed)
+            say_rate(&s, sink, &news);
         said = true;
     }
     return said;

@@ -117,6 +117,10 @@ publish_process(struct thl_arena_process *to)
 static void
 publish_sink(struct thl_arena_sink *to, struct thl_outbox *o)
 {
+    static const uint32_t health[] = {[THL_HEALTH_OK] = THL_ARENA_OK,
+                                      [THL_HEALTH_BLOCKED] = THL_ARENA_BLOCKED,
+                                      [THL_HEALTH_DOWN] = THL_ARENA_DOWN,
+                                      [THL_HEALTH_HANGS] = THL_ARENA_HANGS};
     struct thole_sink_stats s;
     struct thl_outbox_state state;
     thl_outbox_stats(o, &s);
@@ -129,8 +133,8 @@ publish_sink(struct thl_arena_sink *to, struct thl_outbox *o)
     to->suppressed = s.suppressed;
     to->pending = s.pending;
     memcpy(to->cause, s.cause, sizeof(to->cause));
-    to->health = state.hangs ? THL_ARENA_HANGS : state.down ? THL_ARENA_DOWN : THL_ARENA_OK;
-    to->error = state.down ? (uint32_t)state.error : 0;
+    to->health = health[state.health];
+    to->error = (uint32_t)state.error;
     to->lag_ms = state.lag_ms < UINT32_MAX ? (uint32_t)state.lag_ms : UINT32_MAX;
     to->health_s = (uint32_t)(state.since_ms / 1000);
 }

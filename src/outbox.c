@@ -244,6 +244,18 @@ thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause
 }
 
 void
+thl_outbox_suppress(struct thl_outbox *o)
+{
+    thl_outbox_hold(o);
+    o->offered++;
+    o->suppressed++;
+    if (o->unsaid_suppressed++ == 0) {
+        o->suppressed_since_ns = thl_clock_unix_ns();
+        o->suppressed_since_ms = thl_clock_mono_ms();
+    }
+}
+
+void
 thl_outbox_wait(struct thl_outbox *o, const struct timespec *deadline)
 {
     int rc = 0;
@@ -266,7 +278,7 @@ bool
 thl_outbox_is_waiting(struct thl_outbox *o)
 {
     thl_outbox_hold(o);
-    return (o->unsaid_since_ns != 0 && !o->trouble) ||
+    return ((o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0) && !o->trouble) ||
            (!thl_outbox_has_thread(o) && thl_outbox_pending_locked(o) > 0);
 }
 

@@ -14,11 +14,11 @@
  * fill and drain. Every change of both sides is made in one critical section, so the identity holds
  * in every snapshot.
  *
- * Trouble. EAGAIN keeps the records and tries again soon; EMSGSIZE drops the one record; any other
- * error keeps the records and tries again after 100 ms, then twice that, up to a second. While
- * there is trouble the queue absorbs; when it is full, new records are dropped, with the trouble as
- * the cause (outbox_full when there is none). The last eighth is kept for warn and above. A target
- * that cannot open hands its records to stderr.
+ * Trouble. EAGAIN, ENOBUFS, ENOMEM and EINTR keep the records and try again soon; EMSGSIZE drops
+ * the one record; any other error keeps the records and tries again after 100 ms, then twice that,
+ * up to a second, 25 % either way. While there is trouble the queue absorbs; when it is full, new
+ * records are dropped, with the trouble as the cause (outbox_full when there is none). The last
+ * eighth is kept for warn and above. A target that cannot open hands its records to stderr.
  */
 #ifndef THL_OUTBOX_H
 #define THL_OUTBOX_H
@@ -37,13 +37,16 @@ struct thl_outbox;
 
 /* What the writer should say about a target. */
 struct thl_outbox_news {
-    bool down, recovered;
+    bool down, recovered, reopen;
     int error;         /* of down: errno */
+    int reopen_error;  /* of reopen: errno; 0: it went well, after one that had not */
     int64_t outage_ms; /* of recovered */
     uint64_t count;    /* drops of one cause not announced yet; 0: none */
     enum thole_cause cause;
     uint64_t level[THL_LEVELS]; /* of count */
     int64_t since_ns;
+    uint64_t suppressed; /* by rate=, not announced yet; 0: none */
+    int64_t suppressed_since_ns;
 };
 
 /* A queue of `capacity` bytes twice; opens nothing yet. NULL without memory. `target` must outlive
@@ -70,6 +73,9 @@ enum { THL_OUTBOX_MAY_WAIT = 1, THL_OUTBOX_QUIET = 2 };
 enum thl_outbox_put { THL_OUTBOX_PUT, THL_OUTBOX_DROPPED, THL_OUTBOX_WAIT };
 enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size,
                                    enum thole_level level, unsigned how);
+
+/* Counts a record that rate= holds back. */
+void thl_outbox_suppress(struct thl_outbox *o);
 
 /* Counts a record that was offered and can never be written. */
 void thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause);
@@ -106,16 +112,22 @@ const struct thl_target *thl_outbox_target(const struct thl_outbox *o);
 
 /* ---- anyone's ---- */
 
+/* A target without a thread: whoever serves it next calls its flush, too. */
+void thl_outbox_ask_to_flush(struct thl_outbox *o);
+
 /* Waits until everything offered before the call is written or dropped: 0, or -ETIMEDOUT. */
 int thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline);
 
 void thl_outbox_stats(struct thl_outbox *o, struct thole_sink_stats *out);
 
-/* How a target does: down since an error, or inside its sink for more than a second. */
+/* How a target does. Blocked: it takes nothing just now, and records wait. Down: since an error, or
+ * blocked for a second. Hangs: inside its sink for more than a second. */
+enum thl_health { THL_HEALTH_OK, THL_HEALTH_BLOCKED, THL_HEALTH_DOWN, THL_HEALTH_HANGS };
+
 struct thl_outbox_state {
-    bool down, hangs;
-    int error;        /* of down: errno */
-    int64_t since_ms; /* of either: how long */
+    enum thl_health health;
+    int error;        /* of blocked and down: errno */
+    int64_t since_ms; /* of all but ok: how long */
     int64_t lag_ms;   /* the age of the oldest record that waits; 0: none does */
 };
 void thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out);

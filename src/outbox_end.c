@@ -167,8 +167,10 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     o->drain.n = o->drain.next = o->drain.size = 0;
     o->offered = o->written = o->dropped = o->suppressed = o->queued = 0;
     o->flush_want = o->flush_done = 0;
-    o->unsaid_since_ns = o->next_try_ms = 0;
-    o->trouble = o->say_down = o->say_recovered = o->stalled = false;
+    o->unsaid_since_ns = o->next_try_ms = o->flush_due_ms = 0;
+    o->unsaid_suppressed = 0;
+    o->reopen_error = 0;
+    o->trouble = o->say_down = o->say_recovered = o->say_reopen = o->stalled = false;
     memset(o->cause, 0, sizeof(o->cause));
     memset(o->unsaid, 0, sizeof(o->unsaid));
     o->broken = false;

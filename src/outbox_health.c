@@ -34,7 +34,9 @@ thl_outbox_cause_of(int error)
 {
     switch (error) {
     case EAGAIN:
+    case EINTR:
     case ENOBUFS:
+    case ENOMEM:
         return THOLE_WOULD_BLOCK;
     case ECONNREFUSED:
         return THOLE_REFUSED;
@@ -106,6 +108,16 @@ thl_outbox_leave_trouble_locked(struct thl_outbox *o)
     thl_emit_wake();
 }
 
+static enum thl_health
+health_locked(const struct thl_outbox *o, int64_t now)
+{
+    if (o->in_io && now - o->io_since_ms >= HANGS_MS)
+        return THL_HEALTH_HANGS;
+    if (!o->trouble)
+        return THL_HEALTH_OK;
+    return o->down_was_said ? THL_HEALTH_DOWN : THL_HEALTH_BLOCKED;
+}
+
 void
 thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out)
 {
@@ -115,10 +127,11 @@ thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out)
     const struct thl_batch *oldest = o->drain.n > o->drain.next ? &o->drain : &o->fill;
     if (oldest->n > oldest->next && now > oldest->since_ms)
         out->lag_ms = now - oldest->since_ms;
-    out->hangs = o->in_io && now - o->io_since_ms >= HANGS_MS;
-    out->down = o->trouble;
-    out->error = o->error;
-    out->since_ms = out->hangs ? now - o->io_since_ms : o->trouble ? now - o->trouble_since_ms : 0;
+    out->health = health_locked(o, now);
+    out->error = o->trouble ? o->error : 0;
+    if (out->health != THL_HEALTH_OK)
+        out->since_ms =
+            now - (out->health == THL_HEALTH_HANGS ? o->io_since_ms : o->trouble_since_ms);
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -146,6 +159,18 @@ take_drops_locked(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
     return false;
 }
 
+static bool
+take_suppressed_locked(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
+{
+    if (o->unsaid_suppressed == 0 ||
+        (!last && (o->trouble || thl_clock_mono_ms() - o->suppressed_since_ms < SAY_EVERY_MS)))
+        return false;
+    news->suppressed = o->unsaid_suppressed;
+    news->suppressed_since_ns = o->suppressed_since_ns;
+    o->unsaid_suppressed = 0;
+    return true;
+}
+
 bool
 thl_outbox_news(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
 {
@@ -155,7 +180,10 @@ thl_outbox_news(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
     news->recovered = o->say_recovered;
     news->error = o->error;
     news->outage_ms = o->outage_ms;
-    o->say_down = o->say_recovered = false;
+    news->reopen = o->say_reopen;
+    news->reopen_error = o->reopen_error;
+    o->say_down = o->say_recovered = o->say_reopen = false;
     bool drops = take_drops_locked(o, news, last);
-    return drops || news->down || news->recovered;
+    bool suppressed = take_suppressed_locked(o, news, last);
+    return drops || suppressed || news->down || news->recovered || news->reopen;
 }

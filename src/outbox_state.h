@@ -33,8 +33,10 @@ struct thl_outbox {
     struct thl_batch fill, drain; /* drain's bytes: the serving thread's */
     uint64_t offered, written, dropped, suppressed, cause[THL_CAUSES];
     uint64_t queued; /* of offered: the records that ever had a place in fill */
-    uint64_t unsaid[THL_CAUSES][THL_LEVELS];
-    int64_t unsaid_since_ns, said_ms;
+    uint64_t unsaid[THL_CAUSES][THL_LEVELS], unsaid_suppressed;
+    int64_t unsaid_since_ns, said_ms, suppressed_since_ns, suppressed_since_ms;
+    int reopen_error; /* of the last reopen, positive; 0: it went well */
+    bool say_reopen;
     bool trouble, say_down, say_recovered, down_was_said;
     int error; /* of the trouble, positive */
     int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms, io_since_ms;
@@ -48,7 +50,11 @@ struct thl_outbox {
     bool broken;  /* fork caught it inside its I/O: its state is not to be used */
     bool forking; /* the thread that forks has the lock */
     pthread_t thread;
-    void *sink; /* the serving thread's; NULL: not open */
+
+    /* the serving thread's */
+    void *sink;           /* NULL: not open */
+    int64_t looked_ms;    /* when wants_reopen was asked */
+    int64_t flush_due_ms; /* when flush should be called; 0: it need not be */
 };
 
 /* The cause that an errno stands for. */

@@ -15,6 +15,7 @@
 #define THREAD_STACK_BYTES (256 * 1024) /* a sink may resolve names */
 #define KEEP_BYTES (64 * 1024)          /* of a queue's memory, when it has become idle */
 #define TRIM_EVERY_MS 250
+#define LOOK_MS 1000 /* how often a sink is asked whether it wants to be opened anew */
 
 THL_TLS const struct thl_outbox *thl_outbox_inside;
 
@@ -32,6 +33,14 @@ ops_of(const struct thl_outbox *o)
     return o->target->ops;
 }
 
+static void
+enter_trouble(struct thl_outbox *o, int error)
+{
+    pthread_mutex_lock(&o->lock);
+    thl_outbox_enter_trouble_locked(o, error);
+    pthread_mutex_unlock(&o->lock);
+}
+
 int
 thl_outbox_open(struct thl_outbox *o)
 {
@@ -40,9 +49,7 @@ thl_outbox_open(struct thl_outbox *o)
     thl_outbox_inside = NULL;
     if (rc < 0) {
         o->sink = NULL;
-        pthread_mutex_lock(&o->lock);
-        thl_outbox_enter_trouble_locked(o, -rc);
-        pthread_mutex_unlock(&o->lock);
+        enter_trouble(o, -rc);
     }
     return rc;
 }
@@ -73,20 +80,44 @@ settle(struct thl_outbox *o, int rc, size_t done)
     pthread_mutex_unlock(&o->lock);
 }
 
+/* Where it fails the sink goes on with what it has: that is said, and is no outage. */
 static void
-reopen_if_asked(struct thl_outbox *o)
+reopen(struct thl_outbox *o)
 {
-    if (!atomic_exchange_explicit(&o->reopen, false, memory_order_acquire) || !o->sink ||
-        !ops_of(o)->reopen)
+    if (!o->sink || !ops_of(o)->reopen)
         return;
     thl_outbox_inside = o;
     int rc = ops_of(o)->reopen(o->sink);
     thl_outbox_inside = NULL;
-    if (rc < 0) {
-        pthread_mutex_lock(&o->lock);
-        thl_outbox_enter_trouble_locked(o, -rc);
-        pthread_mutex_unlock(&o->lock);
+    pthread_mutex_lock(&o->lock);
+    if ((rc < 0) != (o->reopen_error != 0)) {
+        o->say_reopen = true;
+        thl_emit_wake();
     }
+    o->reopen_error = rc < 0 ? -rc : 0;
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+reopen_if_asked(struct thl_outbox *o)
+{
+    if (atomic_exchange_explicit(&o->reopen, false, memory_order_acquire))
+        reopen(o);
+}
+
+/* Renamed files and sockets bound anew are followed while records come. */
+static void
+reopen_if_wanted(struct thl_outbox *o)
+{
+    int64_t now = thl_clock_mono_ms();
+    if (!o->sink || !ops_of(o)->wants_reopen || (o->looked_ms && now - o->looked_ms < LOOK_MS))
+        return;
+    o->looked_ms = now;
+    thl_outbox_inside = o;
+    bool wants = ops_of(o)->wants_reopen(o->sink);
+    thl_outbox_inside = NULL;
+    if (wants)
+        reopen(o);
 }
 
 static bool
@@ -116,6 +147,19 @@ look_at_batch(struct thl_outbox *o, const struct thole_sink_record **records)
     return n;
 }
 
+/* What was written has until then to be flushed. */
+static void
+note_flush(struct thl_outbox *o)
+{
+    if (!ops_of(o)->flush_within || o->flush_due_ms != 0)
+        return;
+    thl_outbox_inside = o;
+    unsigned ms = ops_of(o)->flush_within(o->sink);
+    thl_outbox_inside = NULL;
+    if (ms > 0)
+        o->flush_due_ms = thl_clock_mono_ms() + ms;
+}
+
 /* One try at the drained batch. */
 static void
 write_batch(struct thl_outbox *o)
@@ -123,6 +167,7 @@ write_batch(struct thl_outbox *o)
     const struct thole_sink_record *records;
     size_t done = 0;
     reopen_if_asked(o);
+    reopen_if_wanted(o);
     bool open = o->sink || (may_try(o) && thl_outbox_open(o) == 0);
     size_t n = look_at_batch(o, &records);
     if (n == 0)
@@ -139,6 +184,26 @@ write_batch(struct thl_outbox *o)
     if (rc == 0 || done > n)
         done = n;
     settle(o, rc, done);
+    note_flush(o);
+}
+
+static bool
+is_flush_due(const struct thl_outbox *o)
+{
+    return o->flush_due_ms != 0 && thl_clock_mono_ms() >= o->flush_due_ms;
+}
+
+static void
+flush_sink(struct thl_outbox *o)
+{
+    o->flush_due_ms = 0;
+    if (!o->sink || !ops_of(o)->flush)
+        return;
+    thl_outbox_inside = o;
+    int rc = ops_of(o)->flush(o->sink);
+    thl_outbox_inside = NULL;
+    if (rc < 0)
+        enter_trouble(o, -rc);
 }
 
 static bool
@@ -188,6 +253,15 @@ thl_outbox_serve(struct thl_outbox *o)
         pthread_mutex_lock(&o->lock);
         end_io_locked(o);
     }
+    uint64_t want = o->flush_want;
+    if (!o->left_alone && (o->flush_done != want || is_flush_due(o))) {
+        begin_io_locked(o);
+        pthread_mutex_unlock(&o->lock);
+        flush_sink(o);
+        pthread_mutex_lock(&o->lock);
+        o->flush_done = want;
+        end_io_locked(o);
+    }
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -218,21 +292,31 @@ trim(struct thl_batch *b, size_t max_records)
     b->touched = KEEP_BYTES;
 }
 
+/* Waits for work, at most until one of two times, of which 0 is none. */
+static void
+wait_until_locked(struct thl_outbox *o, int64_t a_ms, int64_t b_ms)
+{
+    int64_t first = a_ms == 0 || (b_ms != 0 && b_ms < a_ms) ? b_ms : a_ms;
+    if (first == 0) {
+        pthread_cond_wait(&o->work, &o->lock);
+        return;
+    }
+    struct timespec until = thl_clock_deadline(first - thl_clock_mono_ms() + 1);
+    pthread_cond_timedwait(&o->work, &o->lock, &until);
+}
+
 /* Nothing to do: give memory back if it is time, and wait. */
 static void
 wait_idle_locked(struct thl_outbox *o)
 {
     bool large = o->fill.touched > KEEP_BYTES || o->drain.touched > KEEP_BYTES;
     int64_t now = large ? thl_clock_mono_ms() : 0;
-    if (!large) {
-        pthread_cond_wait(&o->work, &o->lock);
-    } else if (now - o->trimmed_ms >= TRIM_EVERY_MS) {
+    if (large && now - o->trimmed_ms >= TRIM_EVERY_MS) {
         trim(&o->fill, o->max_records);
         trim(&o->drain, o->max_records);
         o->trimmed_ms = now;
     } else {
-        struct timespec until = thl_clock_deadline(o->trimmed_ms + TRIM_EVERY_MS - now);
-        pthread_cond_timedwait(&o->work, &o->lock, &until);
+        wait_until_locked(o, large ? o->trimmed_ms + TRIM_EVERY_MS : 0, o->flush_due_ms);
     }
 }
 
@@ -247,30 +331,24 @@ await_work_locked(struct thl_outbox *o)
             return false;
         if (work && (!o->sink || may_try_locked(o)))
             return true;
-        if (o->flush_done != o->flush_want && !work)
+        if ((o->flush_done != o->flush_want && !work) || is_flush_due(o))
             return true;
-        if (work) {
-            struct timespec until = thl_clock_deadline(o->next_try_ms - thl_clock_mono_ms() + 1);
-            pthread_cond_timedwait(&o->work, &o->lock, &until);
-        } else {
+        if (work)
+            wait_until_locked(o, o->next_try_ms, o->flush_due_ms);
+        else
             wait_idle_locked(o);
-        }
     }
 }
 
 static void
-do_work(struct thl_outbox *o, bool batch, uint64_t flush)
+do_work(struct thl_outbox *o, bool batch, bool flush)
 {
-    if (batch) {
+    if (batch)
         write_batch(o);
-        return;
-    }
-    reopen_if_asked(o);
-    if (flush && o->sink && ops_of(o)->flush) {
-        thl_outbox_inside = o;
-        ops_of(o)->flush(o->sink);
-        thl_outbox_inside = NULL;
-    }
+    else
+        reopen_if_asked(o);
+    if (flush || is_flush_due(o))
+        flush_sink(o);
 }
 
 /* The thread closes its sink itself: that may hang, and whoever stops may not. Only then the outbox
@@ -295,14 +373,15 @@ run(void *arg)
     thl_emit_never_wait();
     pthread_mutex_lock(&o->lock);
     while (!o->left_alone && await_work_locked(o)) {
-        bool batch = take_batch_locked(o);
-        uint64_t flush = batch ? 0 : o->flush_want;
+        bool batch = (!o->sink || may_try_locked(o)) && take_batch_locked(o);
+        uint64_t want = o->flush_want;
+        bool flush = !batch && want != o->flush_done;
         begin_io_locked(o);
         pthread_mutex_unlock(&o->lock);
         do_work(o, batch, flush);
         pthread_mutex_lock(&o->lock);
         if (flush)
-            o->flush_done = flush;
+            o->flush_done = want;
         end_io_locked(o);
     }
     end_thread_locked(o);
@@ -333,6 +412,15 @@ count_gone_locked(const struct thl_outbox *o)
     return o->queued - thl_outbox_pending_locked(o);
 }
 
+void
+thl_outbox_ask_to_flush(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    if (!thl_outbox_has_thread(o) && ops_of(o)->flush)
+        o->flush_want++;
+    pthread_mutex_unlock(&o->lock);
+}
+
 int
 thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
 {
@@ -340,7 +428,7 @@ thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
     if (o == thl_outbox_inside) /* exit() inside this sink: it waits for itself */
         return -ETIMEDOUT;
     pthread_mutex_lock(&o->lock);
-    uint64_t mark = o->queued, want = ++o->flush_want;
+    uint64_t mark = o->queued, want = thl_outbox_has_thread(o) ? ++o->flush_want : 0;
     pthread_cond_signal(&o->work);
     while (rc == 0 && !o->ended && count_gone_locked(o) < mark)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);

@@ -185,6 +185,7 @@ add_route(struct thl_target *target, const struct thl_sink_spec *spec)
     route->level = spec->level;
     route->only = spec->only;
     route->only_size = strlen(spec->only);
+    route->rate = spec->rate;
 }
 
 static void
@@ -248,14 +249,30 @@ covers(const struct thl_route *route, const char *logger, size_t size)
            (size >= n && memcmp(logger, route->only, n) == 0 && (size == n || logger[n] == '.'));
 }
 
-const struct thl_route *
-thl_target_route(const struct thl_target *target, enum thole_level level, const char *logger,
+struct thl_route *
+thl_target_route(struct thl_target *target, enum thole_level level, const char *logger,
                  size_t logger_size, bool notice)
 {
     for (size_t i = 0; i < target->nroutes; i++) {
-        const struct thl_route *route = &target->route[i];
+        struct thl_route *route = &target->route[i];
         if (notice || (level >= route->level && covers(route, logger, logger_size)))
             return route;
     }
     return NULL;
+}
+
+/* In units of 1/rate milliseconds a record costs 1000 of them, and a second has rate * 1000. */
+bool
+thl_target_admit(struct thl_route *route, int64_t now_ms)
+{
+    const int64_t cost = 1000, second = (int64_t)route->rate * 1000;
+    if (route->rate == 0)
+        return true;
+    int64_t now = now_ms * route->rate;
+    if (route->worked_off < now)
+        route->worked_off = now;
+    if (route->worked_off + cost - now > second)
+        return false;
+    route->worked_off += cost;
+    return true;
 }

@@ -19,12 +19,15 @@
 #define THL_PARAMS 16  /* keys of a scheme's own that two URIs may share between them */
 #define THL_STYLES (THL_TARGETS * THL_ROUTES)
 
+/* A rate lets a second's worth of records pass at once, then one each 1/rate. */
 struct thl_route {
     const struct thl_sink_spec *spec; /* the URI that named it */
     enum thole_level level;
     const char *only; /* "" takes all */
     size_t only_size;
     unsigned style;
+    uint32_t rate;      /* records a second; 0: no limit */
+    int64_t worked_off; /* the dispatching thread's: when, in 1/rate ms, all that passed is paid */
 };
 
 struct thl_target {
@@ -63,7 +66,11 @@ void thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *
                       const struct thl_target_env *env, struct thl_config_errors *errors);
 
 /* The first route of the target that takes a record, or NULL. Notices pass every route. */
-const struct thl_route *thl_target_route(const struct thl_target *target, enum thole_level level,
-                                         const char *logger, size_t logger_size, bool notice);
+struct thl_route *thl_target_route(struct thl_target *target, enum thole_level level,
+                                   const char *logger, size_t logger_size, bool notice);
+
+/* Whether the route's rate= lets one more record pass at `now_ms` (monotonic; not looked at where
+ * there is no rate). */
+bool thl_target_admit(struct thl_route *route, int64_t now_ms);
 
 #endif

@@ -200,7 +200,7 @@ tame(struct thl_picture *p)
 {
     for (size_t i = 0; i < p->nsinks; i++) {
         end_string(p->sink[i].name);
-        if (p->sink[i].health > THL_ARENA_HANGS)
+        if (p->sink[i].health >= THL_ARENA_HEALTHS)
             p->sink[i].health = 0;
     }
     for (size_t i = 0; i < p->nloggers; i++) {

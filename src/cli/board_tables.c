@@ -74,8 +74,9 @@ thl_board_cause(size_t cause)
 const char *
 thl_board_health(uint32_t health)
 {
-    static const char *const words[] = {"unknown", "ok", "down", "hangs"};
-    return words[health <= THL_ARENA_HANGS ? health : 0];
+    static const char *const words[THL_ARENA_HEALTHS] = {"unknown", "ok", "down", "hangs",
+                                                         "blocked"};
+    return words[health < THL_ARENA_HEALTHS ? health : 0];
 }
 
 static void
@@ -91,13 +92,13 @@ static void
 put_state(struct thl_sheet *sheet, const struct thl_arena_sink *s)
 {
     char text[64];
-    if (s->health == THL_ARENA_DOWN)
-        snprintf(text, sizeof(text), "down %s %s", thl_quantity_age(s->health_s).text,
-                 s->error ? thl_errname_name(s->error) : "");
-    else if (s->health == THL_ARENA_HANGS)
-        snprintf(text, sizeof(text), "hangs %s", thl_quantity_age(s->health_s).text);
+    const char *word = thl_board_health(s->health), *error = "";
+    if (s->error)
+        error = thl_errname_name(s->error);
+    if (s->health == THL_ARENA_OK)
+        snprintf(text, sizeof(text), "%s", word);
     else
-        snprintf(text, sizeof(text), "%s", thl_board_health(s->health));
+        snprintf(text, sizeof(text), "%s %s %s", word, thl_quantity_age(s->health_s).text, error);
     thl_sheet_cell(sheet, s->health == THL_ARENA_OK ? THL_STYLE_GOOD : THL_STYLE_BAD, STATE_WIDTH,
                    text);
 }

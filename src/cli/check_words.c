@@ -149,6 +149,8 @@ put_route(const struct thl_sink_spec *s)
         printf("%s%s", thl_level_word(s->level), s->level == THOLE_EMERG ? "" : " and above");
     if (s->only[0])
         printf(", of %s and all below it only", s->only);
+    if (s->rate)
+        printf(", at most %u a second", (unsigned)s->rate);
     printf("\n");
 }
 
@@ -304,7 +306,8 @@ thl_check_words_help(void)
         "    null:  memory:        nowhere; for tests\n"
         "\n"
         "Keys follow a \"?\", with \"&\" between them. Of every sink: level=LEVEL, only=NAME,\n"
-        "format=json|logfmt|pretty|rfc5424|rfc3164, src=1 (file and line), seq=1 (numbers).\n"
+        "format=json|logfmt|pretty|rfc5424|rfc3164, src=1 (file and line), seq=1 (numbers),\n"
+        "rate=N/s (records a second).\n"
         "\n"
         "    THOLE_SINKS='file:/var/log/d.log syslog:?level=warn'\n"
         "\n"

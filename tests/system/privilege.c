@@ -192,8 +192,9 @@ THL_TEST(privilege,
     cr_expect_eq(c.failed_line, 0, "line %d: %s", c.failed_line, c.err);
     cr_expect_eq(count_in_file("a.log", "tick "), (size_t)TICKS);
     cr_expect_eq(count_in_file("a.log", "\"msg\":\"after the reopen\""), 1u);
-    size_t said = captured_count(c.err, "sink down") + captured_count(c.out, "sink down") +
-                  count_in_file("a.log", "sink down");
+    size_t said = captured_count(c.err, "sink reopen failed") +
+                  captured_count(c.out, "sink reopen failed") +
+                  count_in_file("a.log", "sink reopen failed");
     cr_expect_geq(said, 1u, "the failed reopen is in no log: %s", c.err);
     folder_remove();
 }

@@ -64,7 +64,7 @@ parse_one(const char *text)
     return p;
 }
 
-#define FILE_KEYS "(expected level, only, format, src, seq, mode or keep)"
+#define FILE_KEYS "(expected level, only, format, src, seq, rate, mode or keep)"
 #define IDENT "1 to 48 printable ASCII characters, no blanks"
 #define SDID "NAME@NUMBER, 32 characters at most, NAME without blanks = ] \""
 #define LEVELS "trace, debug, info, notice, warn, error, crit, alert, emerg or off"
@@ -112,15 +112,21 @@ static const struct row wrong_keys[] = {
     {"file:/x?colour=auto", 9, "unknown file: key \"colour\" " FILE_KEYS},
     {"file:/x?facility=mail", 9, "unknown file: key \"facility\" " FILE_KEYS},
     {"udp://h?color=auto", 9,
-     "unknown udp: key \"color\" (expected level, only, format, src, seq, facility, ident, sdid or "
+     "unknown udp: key \"color\" (expected level, only, format, src, seq, rate, facility, ident, "
+     "sdid or "
      "size)"},
     {"null:?levle=info", 7, "unknown null: key \"levle\" (did you mean \"level\"?)"},
     {"null:?src=1&=2", 13, "no key before \"=\""},
     {"null:?level=warn&level=info", 18, "level= twice in one URI"},
     {"file:/x?mode=0640&src=1&mode=0640", 25, "mode= twice in one URI"},
-    {"null:?rate=5/s", 7, "rate= is not supported yet"},
+    {"null:?rate=5", 12, "rate=5: expected N/s, as 100/s (N 1 to 1000000)"},
+    {"null:?rate=0/s", 12, "rate=0/s: expected N/s, as 100/s (N 1 to 1000000)"},
+    {"null:?rate=1000001/s", 12, "rate=1000001/s: expected N/s, as 100/s (N 1 to 1000000)"},
+    {"null:?rate=1K/s", 12, "rate=1K/s: expected N/s, as 100/s (N 1 to 1000000)"},
+    {"null:?rate=5/m", 12, "rate=5/m: expected N/s, as 100/s (N 1 to 1000000)"},
     {"null:?schema=ecs", 7, "schema= is not supported yet"},
-    {"null:?mode=%g0", 7, "unknown null: key \"mode\" (expected level, only, format, src or seq)"},
+    {"null:?mode=%g0", 7,
+     "unknown null: key \"mode\" (expected level, only, format, src, seq or rate)"},
     {"file:/x?mode=%g0", 14, "\"%\" without two hex digits (\"%25\" is a \"%\")"},
     {"null:?level=debgu", 13, "unknown level \"debgu\" (did you mean \"debug\"?)"},
     {"null:?level", 12, "unknown level \"\" (expected " LEVELS ")"},

@@ -42,7 +42,8 @@ show_batch(struct thl_outbox *o, const struct thole_sink_record *record, size_t 
     return shown;
 }
 
-/* The same where stderr: is a target itself: into its queue, for only one may write there. */
+/* The same where stderr: is a target itself: into its queue, for only one may write there; but for
+ * what it has already, by a route of its own. */
 static size_t
 hand_batch(struct thl_outbox *o, const struct thole_sink_record *record, size_t n)
 {
@@ -50,7 +51,9 @@ hand_batch(struct thl_outbox *o, const struct thole_sink_record *record, size_t 
     size_t handed = 0;
     pthread_mutex_lock(&to->lock);
     bool runs = !to->stop;
-    while (runs && handed < n && thl_outbox_append_locked(to, &record[handed]))
+    while (runs && handed < n &&
+           (thl_target_takes_all(to->target, record[handed].level) ||
+            thl_outbox_append_locked(to, &record[handed])))
         handed++;
     pthread_cond_signal(&to->work);
     pthread_mutex_unlock(&to->lock);

@@ -261,6 +261,21 @@ thl_target_route(struct thl_target *target, enum thole_level level, const char *
     return NULL;
 }
 
+bool
+thl_target_takes_all(const struct thl_target *target, enum thole_level level)
+{
+    for (size_t i = 0; i < target->nroutes; i++) {
+        const struct thl_route *route = &target->route[i];
+        if (level < route->level)
+            continue;
+        if (route->rate > 0)
+            return false;
+        if (route->only_size == 0)
+            return true;
+    }
+    return false;
+}
+
 /* In units of 1/rate milliseconds a record costs 1000 of them, and a second has rate * 1000. */
 bool
 thl_target_admit(struct thl_route *route, int64_t now_ms)

@@ -69,6 +69,9 @@ void thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *
 struct thl_route *thl_target_route(struct thl_target *target, enum thole_level level,
                                    const char *logger, size_t logger_size, bool notice);
 
+/* Whether every record of a level reaches the target by a route of its own, whoever logs it. */
+bool thl_target_takes_all(const struct thl_target *target, enum thole_level level);
+
 /* Whether the route's rate= lets one more record pass at `now_ms` (monotonic; not looked at where
  * there is no rate). */
 bool thl_target_admit(struct thl_route *route, int64_t now_ms);

@@ -50,6 +50,19 @@ log_a_long_record(const void *sinks)
     return 0;
 }
 
+THL_TEST(loss, record_stands_on_stderr_once_though_another_sink_cannot_open)
+{
+    static const char *const sinks[] = {
+        "stderr: file:/nonexistent/a.log", "file:/nonexistent/a.log stderr:?level=error",
+        "stderr:?only=net file:/nonexistent/a.log", "stderr:?level=crit file:/nonexistent/a.log"};
+    struct captured c;
+
+    for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++) {
+        captured_run(&c, log_and_exit, sinks[i]);
+        cr_expect_eq(captured_count(c.err, "it failed"), 1u, "%s: %s", sinks[i], c.err);
+    }
+}
+
 THL_TEST(loss, record_that_stderr_takes_is_whole)
 {
     static const char *const sinks[] = {"file:/nonexistent/a.log",

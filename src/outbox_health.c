@@ -2,6 +2,7 @@
 /* An outbox's health: causes, back-off, and what there is to say about it. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "emit.h"
@@ -9,7 +10,9 @@
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 1000
-#define BLOCKED_RETRY_MS 5
+#define BLOCKED_FIRST_MS 5
+#define BLOCKED_MAX_MS 60 /* less than twenty tries a second, of a sink that does not wait itself  \
+                           */
 #define BLOCKED_SAY_MS 1000 /* a target that blocks for so long is called down */
 #define SAY_EVERY_MS 1000
 #define HANGS_MS 1000
@@ -61,9 +64,10 @@ thl_outbox_cause_of(int error)
 static int
 jitter(int ms)
 {
-    static _Atomic uint32_t seed = 12345;
+    static _Atomic uint32_t seed;
     uint32_t x =
         atomic_fetch_add_explicit(&seed, 0x9E3779B9u, memory_order_relaxed); /* any value */
+    x = (x ^ (uint32_t)getpid()) * 0x85EBCA6Bu;
     x ^= x >> 15;
     return ms - ms / 4 + (int)(x % (uint32_t)(ms / 2 + 1));
 }
@@ -77,18 +81,32 @@ thl_outbox_enter_trouble_locked(struct thl_outbox *o, int error)
         o->trouble = true;
         o->trouble_since_ms = now;
         o->backoff_ms = BACKOFF_FIRST_MS;
+        o->blocked_ms = BLOCKED_FIRST_MS;
         o->down_was_said = false;
     } else if (!blocked && o->backoff_ms < BACKOFF_MAX_MS) {
         o->backoff_ms = 2 * o->backoff_ms < BACKOFF_MAX_MS ? 2 * o->backoff_ms : BACKOFF_MAX_MS;
     }
     o->error = error;
-    o->next_try_ms = now + (blocked ? BLOCKED_RETRY_MS : jitter(o->backoff_ms));
+    o->next_try_ms = now + (blocked ? o->blocked_ms : jitter(o->backoff_ms));
+    if (blocked)
+        o->blocked_ms = 2 * o->blocked_ms < BLOCKED_MAX_MS ? 2 * o->blocked_ms : BLOCKED_MAX_MS;
     if (!o->down_was_said && (!blocked || now - o->trouble_since_ms >= BLOCKED_SAY_MS)) {
         o->down_was_said = true;
         o->say_down = true;
         thl_emit_wake();
     }
     pthread_cond_broadcast(&o->done); /* nobody should wait for room now */
+}
+
+void
+thl_outbox_move_on_locked(struct thl_outbox *o)
+{
+    int64_t now = thl_clock_mono_ms();
+    o->trouble_since_ms = now;
+    o->blocked_ms = BLOCKED_FIRST_MS;
+    if (o->next_try_ms > now + BLOCKED_FIRST_MS &&
+        thl_outbox_cause_of(o->error) == THOLE_WOULD_BLOCK)
+        o->next_try_ms = now + BLOCKED_FIRST_MS;
 }
 
 void

@@ -40,7 +40,7 @@ struct thl_outbox {
     bool trouble, say_down, say_recovered, down_was_said;
     int error; /* of the trouble, positive */
     int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms, io_since_ms;
-    int backoff_ms;
+    int backoff_ms, blocked_ms;
     uint64_t flush_want, flush_done;
     bool in_io, stop, ended, left_alone;
     _Atomic bool has_thread; /* set by whoever starts and stops it, read by anyone */
@@ -97,5 +97,8 @@ void thl_outbox_drop_batch_locked(struct thl_outbox *o, struct thl_batch *b,
 /* An error of the sink (a positive errno), and a write that went through. */
 void thl_outbox_enter_trouble_locked(struct thl_outbox *o, int error);
 void thl_outbox_leave_trouble_locked(struct thl_outbox *o);
+
+/* In trouble still, but some of its records went through. */
+void thl_outbox_move_on_locked(struct thl_outbox *o);
 
 #endif

@@ -72,8 +72,8 @@ settle(struct thl_outbox *o, int rc, size_t done)
         thl_outbox_enter_trouble_locked(o, -rc);
     if (rc == 0)
         thl_outbox_leave_trouble_locked(o);
-    else if (done > 0) /* slow, but it moves */
-        o->trouble_since_ms = thl_clock_mono_ms();
+    else if (done > 0)
+        thl_outbox_move_on_locked(o);
     if (b->next == b->n)
         b->n = b->next = b->size = 0;
     pthread_cond_broadcast(&o->done);

@@ -5,8 +5,8 @@
  * What fits is rendered once and nothing is copied. Only a record that does not fit is cut, on a
  * copy of its view, by three limits: bytes of each value, bytes of the message, number of fields.
  * Each is searched by halves for the largest that fits, with the mark "thole.truncated" counted in;
- * so a record fills the room it has. Which limit gives way first depends on the format: see
- * cut_values_first and cut_message_first.
+ * so a record fills the room it has. Which limit gives way first, and which fields, depends on the
+ * format: see cut_values_first and cut_message_first.
  */
 #include "format.h"
 
@@ -61,9 +61,10 @@ struct cutter {
     const struct thl_format_options *options;
     const struct thl_view *whole;
     size_t value_limit, msg_limit, field_limit;
-    size_t nfields;  /* of the whole, without thole's marks */
-    uint64_t before; /* cut earlier, as the view's own mark says */
-    size_t nmarks;   /* others of thole's own, which stay as they are */
+    size_t nfields;                /* of the whole, without thole's marks */
+    uint8_t rank[THL_VIEW_FIELDS]; /* of each of them: as many stay longer than it */
+    uint64_t before;               /* cut earlier, as the view's own mark says */
+    size_t nmarks;                 /* others of thole's own, which stay as they are */
     bool rfc;
     uint64_t cut; /* by the last try */
     struct thl_view view;
@@ -116,16 +117,17 @@ limit_fields(struct cutter *c)
 {
     const size_t room = THL_VIEW_FIELDS - THL_VIEW_MARKS;
     size_t n = c->field_limit < room ? c->field_limit : room;
-    c->view.nfields = n;
+    c->view.nfields = 0;
     for (size_t i = 0; i < c->nfields; i++) {
         const struct thl_value *from = &c->whole->field[i].value;
-        if (i >= n) {
+        if (c->rank[i] >= n) {
             c->cut += thl_field_may_cut(from) && from->size > 0 ? from->size : 1;
             continue;
         }
         size_t size = limit_value(from, c->value_limit);
-        c->view.field[i] = c->whole->field[i];
-        c->view.field[i].value.size = (uint32_t)size;
+        struct thl_view_field *to = &c->view.field[c->view.nfields++];
+        *to = c->whole->field[i];
+        to->value.size = (uint32_t)size;
         c->cut += from->size - size;
     }
 }
@@ -193,7 +195,7 @@ search_message(struct cutter *c)
     return size > KEPT && search(c, &c->msg_limit, KEPT, size + 1);
 }
 
-/* Whole fields go from the end, then what is left of the message may have the room they gave. */
+/* As few fields go as will do; then what is left of the message may have the room they gave. */
 static bool
 search_fields(struct cutter *c)
 {
@@ -220,26 +222,55 @@ search_values(struct cutter *c)
     return longest > KEPT && search(c, &c->value_limit, KEPT, longest);
 }
 
+static void
+rank_from_the_end(struct cutter *c)
+{
+    for (size_t i = 0; i < c->nfields; i++)
+        c->rank[i] = (uint8_t)i;
+}
+
 static bool
 cut_values_first(struct cutter *c)
 {
+    rank_from_the_end(c);
     return search_values(c) || search_message(c) || search_fields(c);
 }
 
-/* Receivers of syslog cut at the end themselves, and a cut inside structured data makes all of it
- * unreadable: the message goes before any value does (RFC 5424, 6.1). Where that is not enough the
- * values are what is long: they go, with the message whole, then with what is kept of it. */
+/* Bytes of a record that holds this field alone; SIZE_MAX when there is no room for that. */
+static size_t
+size_alone(struct cutter *c, size_t i)
+{
+    const size_t begin = c->out->size;
+    c->view.msg_size = 0;
+    c->view.nfields = 1;
+    c->view.field[0] = c->whole->field[i];
+    if (!try_format(c->out, c->options, &c->view))
+        return SIZE_MAX;
+    const size_t size = c->out->size - begin;
+    c->out->size = begin;
+    return size;
+}
+
+/* The longest goes first, as it will be written: so the fewest go. Of equals, the later. */
+static void
+rank_by_size(struct cutter *c)
+{
+    size_t size[THL_VIEW_FIELDS];
+    for (size_t i = 0; i < c->nfields; i++) {
+        size[i] = size_alone(c, i);
+        c->rank[i] = 0;
+        for (size_t j = 0; j < i; j++)
+            c->rank[size[j] > size[i] ? j : i]++;
+    }
+}
+
+/* A receiver of syslog shows the message of a record that was cut, and relies on the values that it
+ * shows: the message gives way first (RFC 5424, 6.1), then parameters go, and none goes in part. */
 static bool
 cut_message_first(struct cutter *c)
 {
-    if (search_message(c))
-        return true;
-    const size_t kept = c->msg_limit;
-    c->msg_limit = SIZE_MAX;
-    if (search_values(c))
-        return true;
-    c->msg_limit = kept;
-    return search_values(c) || search_fields(c);
+    rank_by_size(c);
+    return search_message(c) || search_fields(c);
 }
 
 /* Apart and cold: its 16 KiB of stack are for the record that needs them. */

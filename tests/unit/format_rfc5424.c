@@ -180,3 +180,34 @@ THL_TEST(format_rfc5424, message_is_cut_first_and_says_so)
                           "\" b=\"1\" thole_truncated=\"27\"] " EURO4 EURO4 EURO EURO EURO "...");
     cr_expect_eq(cut, 27u);
 }
+
+/* Longest is what takes most room in the record: escapes count, and so does the name. */
+THL_TEST(format_rfc5424, fewest_parameters_go_the_longest_first)
+{
+    static const char long_name[] = "abcdefghijklmnopqrstuvwxyz012345";
+    const struct thl_view v = {
+        AT, TEXT(logger, "a"), TEXT(msg, FORTY), .nfields = 6,
+        .field = {{KEY("a"), STR("1234567890")},
+                  {KEY("b"), STR("]]]]]]]]")},
+                  {KEY("c"), STR("1234567890")},
+                  {long_name, 32, {THOLE_FIELD_UINT, 0, {.u = 1}}},
+                  {KEY("thole.suppressed"), {THOLE_FIELD_UINT, 0, {.u = 7}}},
+                  {KEY("thole.truncated"), {THOLE_FIELD_UINT, 0, {.u = 5}}}}};
+    static const char *const going[] = {" a=\"1234567890\"", " b=\"\\]\\]\\]\\]\\]\\]\\]\\]\"",
+                                        " c=\"1234567890\"",
+                                        " abcdefghijklmnopqrstuvwxyz012345=\"1\""};
+    static const int order[] = {3, 1, 2, 0}; /* as they go */
+    size_t cut, gone = 0;
+    for (size_t max = strlen(render(0, &v, &cut)); cut < SIZE_MAX; max--) {
+        const char *s = render(max, &v, &cut);
+        if (cut == SIZE_MAX)
+            break;
+        while (gone < 4 && !strstr(s, going[order[gone]]))
+            gone++;
+        for (size_t i = 0; i < 4; i++)
+            cr_assert_eq(strstr(s, going[order[i]]) != NULL, i >= gone, "%s", s);
+        cr_assert(gone == 4 || strstr(s, "] 0123456789012345"), "%s", s);
+        cr_assert_not_null(strstr(s, " thole_suppressed=\"7\" thole_truncated=\""));
+    }
+    cr_expect_eq(gone, 4u);
+}

@@ -386,6 +386,14 @@ block_size(const struct thl_config_text *t, struct thl_span text, size_t params)
     return params * sizeof(struct thole_sink_param) + strlen(t->label) + 2 * text.n + 16;
 }
 
+/* RFC 3164, 4.1: a packet has 1024 bytes at most. */
+static size_t
+default_size(const struct thl_sink_spec *spec)
+{
+    const bool old = strcmp(spec->uri.scheme, "udp") == 0 && spec->format == THL_FORMAT_RFC3164;
+    return old ? 1024 : spec->ops->max_record;
+}
+
 static bool
 fill_spec(struct reading *r, const struct thl_config_uri *uri)
 {
@@ -403,11 +411,12 @@ fill_spec(struct reading *r, const struct thl_config_uri *uri)
     spec->level = THOLE_TRACE;
     spec->facility = DEFAULT_FACILITY;
     spec->format = format < 0 ? THL_FORMAT_JSON : (enum thl_format)format;
-    spec->size = spec->ops->max_record;
     memcpy(spec->sdid, DEFAULT_SDID, sizeof(DEFAULT_SDID));
-    if (!spec->uri.path)
+    if (!spec->uri.path || !read_query(r, uri->query))
         return false;
-    return read_query(r, uri->query);
+    if (spec->size == 0)
+        spec->size = default_size(spec);
+    return true;
 }
 
 /* Doubles the room whenever n is a power of two, like add_rule() in config_log.c. */

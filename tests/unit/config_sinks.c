@@ -257,6 +257,18 @@ THL_TEST(config_sinks, each_key_is_taken)
     fini(&p);
 }
 
+THL_TEST(config_sinks, size_of_udp_is_that_of_its_format_unless_it_is_given)
+{
+    static const char *const texts[] = {"udp://h?format=json", "udp://h?format=rfc3164",
+                                        "udp://h?size=1232&format=rfc3164"};
+    static const size_t sizes[] = {1232, 1024, 1232};
+    for (size_t i = 0; i < 3; i++) {
+        struct parsed p = parse_one(texts[i]);
+        cr_expect_eq(p.specs.spec[0].size, sizes[i], "%s", texts[i]);
+        fini(&p);
+    }
+}
+
 /* `prefix`, then n times 'x', then `suffix`: is it taken? */
 static bool
 takes_repeated(const char *prefix, int n, const char *suffix)

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors and their identity. */
+/*
+ * Descriptors and their identity.
+ *
+ * owners[] is shared by all threads that serve a target. adopt() stores a fresh token under its
+ * number; close() exchanges its own token for 0, and only who succeeds calls close(2). While a
+ * number is open nobody else can adopt it, so its token changes hands only after the daemon closed
+ * it, and then the former holder's exchange fails. A forked process has numbers and tokens alike.
+ * tests/race/owners attacks it.
+ */
 #include "descriptor.h"
 
 #include <errno.h>
@@ -12,8 +20,13 @@
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
-#define FIRST_NUMBER 40 /* of the 64 that a process has without another table */
-#define NUMBERS 24      /* more than there are targets */
+#define FIRST_NUMBER 40  /* of the 64 that a process has without another table */
+#define NUMBERS 24       /* more than there are targets */
+#define OWNERS (1 << 14) /* numbers above are told by their identity alone */
+
+/* The token of who adopted a number last, or 0. Pages of it come as they are used. All relaxed:
+ * the word is all that is handed over, what it stands for is asked of the kernel. */
+static _Atomic unsigned owners[OWNERS];
 
 static int
 close_with(int fd, int error)
@@ -45,6 +58,40 @@ move_up(int fd)
     return moved;
 }
 
+/* ---- owners ---- */
+
+static void
+own(struct thl_descriptor *d)
+{
+    static _Atomic unsigned last; /* relaxed: any number will do that no other has */
+
+    do
+        d->token = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    while (d->token == 0);
+    if (d->fd < OWNERS)
+        atomic_store_explicit(&owners[d->fd], d->token, memory_order_relaxed);
+}
+
+static bool
+is_owner(const struct thl_descriptor *d)
+{
+    return d->fd >= OWNERS ||
+           atomic_load_explicit(&owners[d->fd], memory_order_relaxed) == d->token;
+}
+
+/* True once for each adopt, at most. */
+static bool
+disown(const struct thl_descriptor *d)
+{
+    unsigned token = d->token;
+
+    return d->fd >= OWNERS ||
+           atomic_compare_exchange_strong_explicit(&owners[d->fd], &token, 0, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+/* ---- identity ---- */
+
 static int
 access_of(int fd)
 {
@@ -63,7 +110,8 @@ thl_descriptor_adopt(struct thl_descriptor *d, int fd)
         return fd;
     if (fstat(fd, &st) < 0)
         return close_with(fd, errno);
-    *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT, access_of(fd)};
+    *d = (struct thl_descriptor){fd, st.st_dev, st.st_ino, st.st_mode & S_IFMT, access_of(fd), 0};
+    own(d);
     return 0;
 }
 
@@ -79,7 +127,7 @@ thl_descriptor_is_ours(const struct thl_descriptor *d)
 {
     struct stat st;
 
-    return d->fd >= 0 && fstat(d->fd, &st) == 0 && is_same(d, &st);
+    return d->fd >= 0 && is_owner(d) && fstat(d->fd, &st) == 0 && is_same(d, &st);
 }
 
 void
@@ -89,10 +137,12 @@ thl_descriptor_close(struct thl_descriptor *d)
 
     /* One that exists and cannot be looked at (ESTALE on NFS) is ours gone bad: left open, each
      * outage of that server would leak one. */
-    if (d->fd >= 0 && (fstat(d->fd, &st) == 0 ? is_same(d, &st) : errno != EBADF))
+    if (d->fd >= 0 && disown(d) && (fstat(d->fd, &st) == 0 ? is_same(d, &st) : errno != EBADF))
         close(d->fd);
     d->fd = -1;
 }
+
+/* ---- time ---- */
 
 static int64_t
 now_ns(void)
@@ -124,6 +174,15 @@ thl_descriptor_wait(int fd, int64_t deadline_ns)
     if (rc < 0)
         return -errno;
     return p.revents & POLLNVAL ? -EBADF : 0;
+}
+
+bool
+thl_descriptor_pause(int ms, int64_t deadline_ns)
+{
+    if (deadline_ns - now_ns() < (int64_t)ms * NS_PER_MS)
+        return false;
+    (void)poll(NULL, 0, ms);
+    return true;
 }
 
 /* The threads of thole have both signals blocked; in direct mode it is the daemon's own thread that

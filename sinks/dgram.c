@@ -8,6 +8,8 @@
 
 #define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
 #define LOOK_EVERY 16 /* datagrams, at the descriptor's identity */
+#define MEMORY_TRIES 3
+#define MEMORY_MS 4 /* until the second of them; twice that until the third */
 
 int
 thl_dgram_connect(struct thl_dgram *d, int type, const struct sockaddr *address, socklen_t size)
@@ -54,22 +56,37 @@ watch_refusal(struct thl_dgram *d)
     return 0;
 }
 
+/* Until another try makes sense after this error: 0 or a negative errno. poll() would not wait for
+ * the kernel's memory. */
+static int
+wait_after(int error, int fd, unsigned *tries, int64_t deadline_ns)
+{
+    switch (error) {
+    case EINTR:
+        return 0;
+    case EAGAIN:
+        return thl_descriptor_wait(fd, deadline_ns);
+    case ENOBUFS:
+    case ENOMEM:
+        ++*tries;
+        if (*tries < MEMORY_TRIES && thl_descriptor_pause(MEMORY_MS * (int)*tries, deadline_ns))
+            return 0;
+        return -EAGAIN;
+    default:
+        return -error;
+    }
+}
+
 /* One record: 0 or a negative errno. */
 static int
-send_one(struct thl_dgram *d, const struct thole_sink_record *r, int64_t deadline_ns)
+send_one(const struct thl_dgram *d, const struct thole_sink_record *r, int64_t deadline_ns)
 {
-    while (send(d->d.fd, r->bytes, r->size, MSG_NOSIGNAL) < 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno == ENOBUFS || errno == ENOMEM)
-            return -EAGAIN; /* poll would not wait for these */
-        if (errno != EAGAIN)
-            return -errno;
-        int rc = thl_descriptor_wait(d->d.fd, deadline_ns);
-        if (rc < 0)
-            return rc;
-    }
-    return d->doubtful ? watch_refusal(d) : 0;
+    unsigned tries = 0;
+    int rc = 0;
+
+    while (rc == 0 && send(d->d.fd, r->bytes, r->size, MSG_NOSIGNAL) < 0)
+        rc = wait_after(errno, d->d.fd, &tries, deadline_ns);
+    return rc;
 }
 
 int
@@ -82,11 +99,13 @@ thl_dgram_write(struct thl_dgram *d, const struct thole_sink_record *records, si
         bool look = *done % LOOK_EVERY == LOOK_EVERY - 1;
         int rc = look && !thl_descriptor_is_ours(&d->d) ? -EBADF
                                                         : send_one(d, &records[*done], deadline_ns);
-        if (rc < 0 && thl_dgram_is_lost(-rc)) {
+        if (rc < 0 && rc != -EAGAIN && rc != -EMSGSIZE) {
             rc = again(sink, -rc);
             if (rc == 0)
                 rc = send_one(d, &records[*done], deadline_ns);
         }
+        if (rc == 0 && d->doubtful)
+            rc = watch_refusal(d);
         if (rc < 0)
             return rc;
     }

@@ -5,8 +5,8 @@
  *
  * A receiver that restarts binds its path anew. While the old socket is gone a send fails and a new
  * connection heals it; while the old receiver still lives no error tells, so the path is compared
- * with what was connected to, once a second. A receiver with a stream socket gets records ended by
- * NUL, as from glibc.
+ * with what was connected to (wants_reopen). In a chroot without that path the connection from
+ * before goes on. A receiver with a stream socket gets records ended by NUL, as from glibc.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dgram.h"
@@ -31,7 +30,6 @@ struct syslog_sink {
     int type;  /* SOCK_DGRAM or SOCK_STREAM */
     dev_t dev; /* of the path when it was connected to */
     ino_t ino;
-    time_t looked;        /* CLOCK_MONOTONIC, seconds */
     struct thl_pipe pipe; /* of a stream */
 };
 
@@ -93,8 +91,10 @@ connect_path(struct syslog_sink *s)
 {
     struct sockaddr_un a;
     struct stat st;
-    int name_fd = -1, rc = stat(s->path, &st) < 0 ? -errno : set_address(&a, s->path, &name_fd);
+    int name_fd = -1, rc = stat(s->path, &st) < 0 ? -errno : 0;
 
+    if (rc == 0) /* connect() says ECONNREFUSED of any file */
+        rc = S_ISSOCK(st.st_mode) ? set_address(&a, s->path, &name_fd) : -ENOTSOCK;
     if (rc == 0)
         rc = connect_either_type(s, &a);
     if (name_fd >= 0)
@@ -143,20 +143,10 @@ open_syslog(const struct thole_sink_uri *uri, void **sink)
 static int
 check_connection(struct syslog_sink *s)
 {
-    struct timespec now;
-    struct stat st;
-
-    if (!thl_descriptor_is_ours(&s->socket.d)) {
-        thl_descriptor_close(&s->socket.d); /* somebody else's now: forgotten, not closed */
-        return connect_path(s);
-    }
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    if (now.tv_sec == s->looked)
+    if (thl_descriptor_is_ours(&s->socket.d))
         return 0;
-    s->looked = now.tv_sec;
-    if (stat(s->path, &st) == 0 && (st.st_dev != s->dev || st.st_ino != s->ino))
-        (void)connect_path(s); /* when that fails the old connection is as good as before */
-    return 0;
+    thl_descriptor_close(&s->socket.d); /* somebody else's now: forgotten, not closed */
+    return connect_path(s);
 }
 
 /* A successor of the other type takes its records in the next call, which the caller makes soon. */
@@ -164,9 +154,8 @@ static int
 connect_again(void *sink, int error)
 {
     struct syslog_sink *s = sink;
-    int type = s->type, rc = connect_path(s);
+    int type = s->type, rc = thl_dgram_is_lost(error) ? connect_path(s) : -error;
 
-    (void)error;
     return rc == 0 && s->type != type ? -EAGAIN : rc;
 }
 
@@ -221,10 +210,42 @@ write_syslog(void *sink, const struct thole_sink_record *records, size_t n, size
     return thl_dgram_write(&s->socket, records, n, done, connect_again, s);
 }
 
+/* ---- a path that leads elsewhere ---- */
+
 static int
 reopen_syslog(void *sink)
 {
     return connect_path(sink);
+}
+
+static bool
+is_bound_anew(void *sink)
+{
+    const struct syslog_sink *s = sink;
+    struct stat st;
+
+    return stat(s->path, &st) == 0 && (st.st_dev != s->dev || st.st_ino != s->ino);
+}
+
+static const char *
+explain(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "no socket there (is a syslog receiver running?)";
+    case ECONNREFUSED:
+        return "a socket that nobody listens at (is the syslog receiver running?)";
+    case ENOTSOCK:
+        return "not a socket";
+    case EPROTOTYPE:
+        return "a socket of neither datagrams nor a stream";
+    case EAGAIN:
+        return "its receiver takes no more connections now";
+    case EACCES:
+        return "no permission to write to that socket, or to enter its folder";
+    default:
+        return NULL;
+    }
 }
 
 const struct thole_sink_ops thl_sink_syslog = {
@@ -237,4 +258,6 @@ const struct thole_sink_ops thl_sink_syslog = {
     .write = write_syslog,
     .reopen = reopen_syslog,
     .close = close_syslog,
+    .wants_reopen = is_bound_anew,
+    .explain = explain,
 };

@@ -2,46 +2,11 @@
 /* udp: against receivers on loopback, present, absent and coming back. */
 #include "test.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include "sink_kit.h"
+#include "socket_kit.h"
 
 extern const struct thole_sink_ops thl_sink_udp;
 
 static const struct thole_sink_ops *const ops = &thl_sink_udp;
-
-/* A receiver on loopback, non-blocking; port 0: any, and *port says which. -1 without that family.
- */
-static int
-listen_on(int family, uint16_t *port)
-{
-    struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr *a = family == AF_INET ? (struct sockaddr *)&a4 : (struct sockaddr *)&a6;
-    socklen_t size = family == AF_INET ? sizeof(a4) : sizeof(a6);
-    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    a4.sin_port = a6.sin6_port = htons(*port);
-    if (fd < 0 || bind(fd, a, size) != 0) {
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    cr_assert_eq(getsockname(fd, a, &size), 0);
-    *port = ntohs(family == AF_INET ? a4.sin_port : a6.sin6_port);
-    return fd;
-}
-
-static const char *
-receive(int fd)
-{
-    static char text[64 * 1024];
-    ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
-    text[n < 0 ? 0 : n] = '\0';
-    return text;
-}
 
 static void
 set_uri(struct thole_sink_uri *uri, char digits[8], const char *host, uint16_t port)

@@ -123,11 +123,17 @@ is_same(const struct thl_descriptor *d, const struct stat *st)
 }
 
 bool
+thl_descriptor_look(const struct thl_descriptor *d, struct stat *st)
+{
+    return d->fd >= 0 && is_owner(d) && fstat(d->fd, st) == 0 && is_same(d, st);
+}
+
+bool
 thl_descriptor_is_ours(const struct thl_descriptor *d)
 {
     struct stat st;
 
-    return d->fd >= 0 && is_owner(d) && fstat(d->fd, &st) == 0 && is_same(d, &st);
+    return thl_descriptor_look(d, &st);
 }
 
 void

@@ -41,6 +41,9 @@ int thl_descriptor_adopt(struct thl_descriptor *d, int fd);
 /* Whether the number still is what it was, and nobody else's of ours. */
 bool thl_descriptor_is_ours(const struct thl_descriptor *d);
 
+/* The same; *st is then what the kernel says of it. */
+bool thl_descriptor_look(const struct thl_descriptor *d, struct stat *st);
+
 /* Closes it if it still is ours, forgets it otherwise. A copy that is closed as well is forgotten.
  */
 void thl_descriptor_close(struct thl_descriptor *d);

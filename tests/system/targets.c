@@ -76,19 +76,31 @@ THL_TEST(targets, file_named_twice_is_one_descriptor_and_each_record_stands_once
     folder_remove();
 }
 
-THL_TEST(targets, hard_link_to_a_target_is_that_target)
+static int
+write_to_two_names(const void *sinks)
 {
+    start_with(sinks, NULL);
+    thole_info(root, "once");
+    CAPTURED_CHECK(thole_flush(5000) == 0);
+    CAPTURED_CHECK(take_stats().nsinks == 1);
+    CAPTURED_CHECK(thole_stop(5000) == 0);
+    return 0;
+}
+
+THL_TEST(targets, hard_link_to_a_target_is_that_target_and_neither_is_written_to)
+{
+    struct captured c;
     char sinks[512];
 
     folder_make();
     close(open(folder_path("a.log"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     cr_assert_eq(link(folder_path("a.log"), folder_path("b.log")), 0);
     snprintf(sinks, sizeof(sinks), "file:%s/a.log file:%s/b.log", folder, folder);
-    start_with(sinks, NULL);
-    thole_info(root, "once");
-    cr_assert_eq(thole_flush(5000), 0);
-    cr_expect_eq(count_open(folder_path("a.log")), 1);
-    cr_expect_eq(count_in_file("a.log", "once"), 1u);
+    captured_run(&c, write_to_two_names, sinks);
+    cr_expect_eq(c.failed_line, 0, "line %d; %s", c.failed_line, c.err);
+    cr_expect_eq(captured_count(c.err, "hard links"), 1u, "%s", c.err);
+    cr_expect_eq(captured_count(c.err, "\"msg\":\"once\""), 1u, "stderr has it: %s", c.err);
+    cr_expect_eq(count_in_file("a.log", "\n"), 0u);
     folder_remove();
 }
 

@@ -14,8 +14,9 @@
  * renamed and then made: for a moment there is none.
  *
  * Among several processes who has the lock (flock) of the file that PATH is rotates it; the others
- * go on writing to what they have open, find that PATH is another file by now, and follow. Nothing
- * written meanwhile is lost: it stands in the rotated file. tests/system/rotation.c attacks this.
+ * go on writing to what they have open, even past the limit, find that PATH is another file by now,
+ * and follow. Nothing written meanwhile is lost: it stands in the rotated file.
+ * tests/system/rotation.c attacks this.
  */
 #ifndef THOLE_SINK_FILE_ROTATE_H
 #define THOLE_SINK_FILE_ROTATE_H

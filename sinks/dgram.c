@@ -8,6 +8,7 @@
 
 #define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
 #define LOOK_EVERY 16 /* datagrams, at the descriptor's identity */
+#define PROMISES 100  /* of room, none of them kept: then the outbox tries later */
 #define MEMORY_TRIES 3
 #define MEMORY_MS 4 /* until the second of them; twice that until the third */
 
@@ -56,20 +57,28 @@ watch_refusal(struct thl_dgram *d)
     return 0;
 }
 
+/* Of one record, by what made them vain. */
+struct tries {
+    unsigned promises, memory;
+};
+
 /* Until another try makes sense after this error: 0 or a negative errno. poll() would not wait for
  * the kernel's memory. */
 static int
-wait_after(int error, int fd, unsigned *tries, int64_t deadline_ns)
+wait_after(int error, int fd, struct tries *tries, int64_t deadline_ns)
 {
+    int rc;
+
     switch (error) {
     case EINTR:
         return 0;
     case EAGAIN:
-        return thl_descriptor_wait(fd, deadline_ns);
+        rc = thl_descriptor_wait(fd, deadline_ns);
+        return rc < 0 ? rc : ++tries->promises < PROMISES ? 0 : -EAGAIN;
     case ENOBUFS:
     case ENOMEM:
-        ++*tries;
-        if (*tries < MEMORY_TRIES && thl_descriptor_pause(MEMORY_MS * (int)*tries, deadline_ns))
+        if (++tries->memory < MEMORY_TRIES &&
+            thl_descriptor_pause(MEMORY_MS * (int)tries->memory, deadline_ns))
             return 0;
         return -EAGAIN;
     default:
@@ -81,7 +90,7 @@ wait_after(int error, int fd, unsigned *tries, int64_t deadline_ns)
 static int
 send_one(const struct thl_dgram *d, const struct thole_sink_record *r, int64_t deadline_ns)
 {
-    unsigned tries = 0;
+    struct tries tries = {0};
     int rc = 0;
 
     while (rc == 0 && send(d->d.fd, r->bytes, r->size, MSG_NOSIGNAL) < 0)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
@@ -46,11 +47,14 @@ thl_dgram_is_lost(int error)
 static int
 watch_refusal(struct thl_dgram *d)
 {
+    static const struct timespec refusal = {0, REFUSAL_MS * 1000000};
     struct pollfd p = {d->d.fd, 0, 0};
     int error = 0;
     socklen_t size = sizeof(error);
+    sigset_t all; /* in direct mode it is the daemon's thread, and its signals may not end this */
 
-    if (poll(&p, 1, REFUSAL_MS) > 0 && p.revents & POLLERR &&
+    sigfillset(&all);
+    if (ppoll(&p, 1, &refusal, &all) > 0 && p.revents & POLLERR &&
         getsockopt(d->d.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error != 0)
         return -error;
     d->doubtful = false;

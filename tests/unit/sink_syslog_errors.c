@@ -104,6 +104,28 @@ THL_TEST(sink_syslog_errors, error_that_a_new_connection_does_not_heal_is_told_a
     remove_folder(folder);
 }
 
+THL_TEST(sink_syslog_errors, connection_stays_while_no_descriptor_is_to_be_had)
+{
+    const char *folder = make_folder(), *path = path_in(folder, "log");
+    int old = listen_at(path, SOCK_DGRAM);
+    void *sink = must_open(ops, path);
+    int receiver = listen_at(path, SOCK_DGRAM);
+    struct rlimit limit = take_all_descriptors();
+
+    cr_expect(ops->wants_reopen(sink));
+    cr_expect_eq(ops->reopen(sink), -EMFILE);
+    cr_expect_eq(write_text(ops, sink, "one"), 0);
+    cr_expect_str_eq(receive(old), "one");
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_eq(ops->reopen(sink), 0);
+    cr_expect_eq(write_text(ops, sink, "two"), 0);
+    cr_expect_str_eq(receive(receiver), "two");
+    ops->close(sink);
+    close(old);
+    close(receiver);
+    remove_folder(folder);
+}
+
 /* ---- another root folder ---- */
 
 enum { SKIPPED = 99 };

@@ -4,6 +4,8 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "scripted_send.h"
@@ -211,6 +213,23 @@ THL_TEST(sink_udp_errors, error_of_the_socket_keeps_the_record_for_a_fresh_one)
     close(receiver);
 }
 
+THL_TEST(sink_udp_errors, socket_stays_while_no_descriptor_is_to_be_had)
+{
+    uint16_t port = 0;
+    int receiver = listen_on(AF_INET, &port);
+    void *sink = open_to("127.0.0.1", port);
+    uint16_t before = sender_port(receiver);
+    struct rlimit limit = take_all_descriptors();
+
+    cr_expect_eq(ops->reopen(sink), -EMFILE);
+    cr_expect_eq(write_text(ops, sink, "one"), 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_str_eq(receive(receiver), "one");
+    cr_expect_eq(sender_port(receiver), before);
+    ops->close(sink);
+    close(receiver);
+}
+
 /* ---- errors of earlier datagrams ---- */
 
 THL_TEST(sink_udp_errors, datagram_that_an_earlier_ones_error_displaced_is_sent_once_more)
@@ -258,6 +277,31 @@ THL_TEST(sink_udp_errors, third_refusal_in_a_row_sends_no_more_until_the_next_tr
         cr_expect_eq(write_all(ops, sink, &b, &done), 0);
     cr_expect_eq(write_all(ops, sink, &b, &done), 0, "trust has come back");
     cr_expect_eq(sends, 19u);
+    ops->close(sink);
+    close(receiver);
+}
+
+static void
+ignore_tick(int number)
+{
+    (void)number;
+}
+
+THL_TEST(sink_udp_errors, watch_for_a_refusal_is_not_cut_short_by_signals)
+{
+    const struct itimerval every_5_ms = {{0, 5000}, {0, 5000}}, never = {0};
+    const struct sigaction act = {.sa_handler = ignore_tick};
+    uint16_t port = 0;
+    int receiver = listen_on(AF_INET, &port);
+    void *sink = open_to("127.0.0.1", port);
+
+    SEND_SCRIPT(ECONNREFUSED);
+    cr_assert_eq(sigaction(SIGALRM, &act, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &every_5_ms, NULL), 0);
+    long begin = now_ms();
+    cr_expect_eq(write_text(ops, sink, "one"), 0);
+    cr_expect_geq(now_ms() - begin, 45);
+    setitimer(ITIMER_REAL, &never, NULL);
     ops->close(sink);
     close(receiver);
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -56,6 +57,18 @@ receive(int fd)
     ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
     text[n < 0 ? 0 : n] = '\0';
     return text;
+}
+
+/* No descriptor is to be had until the limit is put back. */
+static inline struct rlimit
+take_all_descriptors(void)
+{
+    struct rlimit before, none;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
 }
 
 #endif

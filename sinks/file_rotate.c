@@ -349,10 +349,10 @@ rotate_in_folder(const struct folder *f, const struct thl_descriptor *d, bool du
     struct stat old;
     int rc = choose_name(f, name, sizeof(name));
 
-    if (rc == 0 && fstatat(f->fd, f->base, &old, AT_SYMLINK_NOFOLLOW) < 0)
-        rc = errno == ENOENT ? -ESTALE : -errno;
     if (rc < 0)
         return rc;
+    if (fstatat(f->fd, f->base, &old, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? -ESTALE : -errno;
     if (old.st_dev != d->dev || old.st_ino != d->ino)
         return -ESTALE;
     int fd = create(f, name, &old, durable);
@@ -385,7 +385,7 @@ int
 thl_file_rotate(const char *path, const struct thl_descriptor *d, bool durable,
                 struct thl_descriptor *fresh)
 {
-    struct thl_descriptor lock;
+    struct thl_descriptor lock = {.fd = -1};
     struct folder f;
     int rc = lock_path(path, d, &lock);
 

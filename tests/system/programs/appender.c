@@ -9,9 +9,10 @@ enum { RECORDS = 5000, BURST = 50 };
 static int
 append(void)
 {
-    int source = (int)strtol(other_sinks, NULL, 10);
     char go;
 
+    CHECK(other_sinks);
+    int source = (int)strtol(other_sinks, NULL, 10);
     start_with(given_sinks, "queue=16M");
     CHECK(read(STDIN_FILENO, &go, 1) == 0); /* the test has closed its end: all are there */
     for (int i = 0; i < RECORDS; i++) {

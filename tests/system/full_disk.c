@@ -6,6 +6,7 @@
 #include "captured.h"
 #include "folder.h"
 #include "kept.h"
+#include "rotated.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -17,6 +18,7 @@ enum { RECORDS = 100000, BURST = 100, FILLINGS = 3, MIB = 1 << 20, PATIENCE_MS =
 
 static const thole_logger root = {0};
 static int offered;
+static size_t rotations;
 
 /* A disk of `mib` in the folder, which nobody else sees; false where that is not permitted. */
 static bool
@@ -88,12 +90,14 @@ count_announced(const char *text)
 }
 
 static void
-expect_valid_json(const char *path)
+expect_valid_json(const char *of)
 {
     char command[512];
 
     snprintf(command, sizeof(command),
-             "python3 -c 'import json; [json.loads(line) for line in open(\"%s\", \"rb\")]'", path);
+             "python3 -c 'import json, glob; [json.loads(line) for name in glob.glob(\"%s/a.log*\")"
+             " for line in open(name, \"rb\")]'",
+             of);
     cr_expect_eq(system(command), 0);
 }
 
@@ -106,7 +110,7 @@ expect_all_told(void)
     struct thole_stats s = take_stats();
     const struct thole_sink_stats *file = &s.sink[0];
     const char *notices = thole_test_lines();
-    char *text = folder_read("a.log");
+    char *text = rotated_read_all();
     struct kept k = kept_read(text);
     size_t down = captured_count(notices, "\"msg\":\"sink down\"");
     uint64_t said = count_announced(notices);
@@ -123,7 +127,7 @@ expect_all_told(void)
     cr_expect_geq(down, (size_t)FILLINGS);
     cr_expect_eq(captured_count(notices, "\"msg\":\"sink recovered\""), down);
     free(text);
-    expect_valid_json(folder_path("a.log"));
+    expect_valid_json(folder);
 }
 
 static void
@@ -155,6 +159,7 @@ fill_and_free(const char *keys)
     }
     cr_assert_eq(thole_flush(PATIENCE_MS), 0);
     expect_all_told();
+    rotations = rotated_list()->n;
     cr_expect_eq(thole_stop(PATIENCE_MS), 0);
     cr_assert_eq(umount(folder), 0);
     folder_remove();
@@ -163,4 +168,10 @@ fill_and_free(const char *keys)
 THL_TEST(full_disk, filled_and_freed_three_times_leaves_whole_lines_and_tells_each_loss)
 {
     fill_and_free("");
+}
+
+THL_TEST(full_disk, filled_and_freed_while_its_files_rotate_is_told_as_well)
+{
+    fill_and_free("?rotate=256K&keep=1000");
+    cr_expect_gt(rotations, 20u);
 }

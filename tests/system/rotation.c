@@ -6,9 +6,9 @@
 #include "captured.h"
 #include "folder.h"
 #include "kept.h"
+#include "rotated.h"
 #include "whole_program.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -22,64 +22,10 @@ enum {
     ROUNDS = 20,   /* of logrotate */
     A_ROUND = 600, /* records of each thread */
     OF_A_THREAD = ROUNDS * A_ROUND,
-    FILES = 1200,
     PATIENCE_MS = 20000
 };
 
 static const thole_logger root = {0};
-
-/* ---- the files ---- */
-
-struct files {
-    size_t n;
-    char name[FILES][64];
-};
-
-static int
-compare_names(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/* The files whose names begin with `head`, sorted: of our own rotation, by age. */
-static const struct files *
-list_files(const char *head)
-{
-    static struct files l;
-    struct dirent *entry;
-    DIR *dir = opendir(folder);
-
-    cr_assert_not_null(dir);
-    for (l.n = 0; (entry = readdir(dir)) != NULL;) {
-        if (strncmp(entry->d_name, head, strlen(head)) != 0)
-            continue;
-        cr_assert(l.n < FILES && strlen(entry->d_name) < sizeof(l.name[0]), "%s", entry->d_name);
-        memcpy(l.name[l.n++], entry->d_name, strlen(entry->d_name) + 1);
-    }
-    closedir(dir);
-    qsort(l.name, l.n, sizeof(l.name[0]), compare_names);
-    return &l;
-}
-
-/* All that the rotated files and a.log hold, by age. The caller's to free. */
-static char *
-read_all_files(void)
-{
-    const struct files *l = list_files("a.log.");
-    char *all = strdup(""), *more;
-    size_t size = 0;
-
-    for (size_t i = 0; i <= l->n; i++) {
-        more = folder_read(i < l->n ? l->name[i] : "a.log");
-        size_t n = strlen(more);
-        all = realloc(all, size + n + 1);
-        cr_assert_not_null(all);
-        memcpy(all + size, more, n + 1);
-        size += n;
-        free(more);
-    }
-    return all;
-}
 
 /* ---- several processes ---- */
 
@@ -115,7 +61,7 @@ run_appenders(const char *sinks)
 static void
 expect_each_once(void)
 {
-    char *text = read_all_files();
+    char *text = rotated_read_all();
     struct kept k = kept_read(text);
 
     for (int i = 0; i < PROCESSES; i++)
@@ -143,7 +89,7 @@ THL_TEST(rotation, processes_that_rotate_one_file_write_each_record_once_and_in_
     snprintf(sinks, sizeof(sinks), "file:%s/a.log?rotate=16K&keep=1000", folder);
     run_appenders(sinks);
     expect_each_once();
-    cr_expect_gt(list_files("a.log.")->n, 20u);
+    cr_expect_gt(rotated_list()->n, 20u);
     folder_remove();
 }
 
@@ -155,8 +101,8 @@ THL_TEST(rotation, processes_keep_the_newest_files_and_what_is_left_has_no_gap)
     folder_make();
     snprintf(sinks, sizeof(sinks), "file:%s/a.log?rotate=16K&keep=9", folder);
     run_appenders(sinks);
-    cr_expect_eq(list_files("a.log.")->n, 9u);
-    char *text = read_all_files();
+    cr_expect_eq(rotated_list()->n, 9u);
+    char *text = rotated_read_all();
     for (int i = 0; i < PROCESSES; i++) {
         char mark[64];
         long first = -1, n = 0;
@@ -315,7 +261,7 @@ is_logrotates(const char *name)
 static size_t
 count_all(bool copies)
 {
-    const struct files *l = list_files("a.log.");
+    const struct rotated *l = rotated_list();
     size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++) {

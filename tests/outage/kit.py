@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of outages share: a daemon that logs steadily, receivers that can fail, and what
+must hold between the two.
+
+A test is a function without parameters whose name is its claim; run(globals()) runs them all, side
+by side where it is told so. OUTAGE_DAEMON and OUTAGE_RECEIVER are the programs: each says in its
+first lines what it understands. All times are nanoseconds of CLOCK_MONOTONIC.
+"""
+import concurrent.futures
+import inspect
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+DAEMON = os.environ['OUTAGE_DAEMON']
+RECEIVER = os.environ['OUTAGE_RECEIVER']
+PATIENCE_S = 20  # for what takes milliseconds, on a machine that is busy
+S = 10**9
+NUMBERED = re.compile(r'\bt"?[=:]"?(\d+)"?[ ,]"?i"?[=:]"?(\d+)"?[ ,]"?at"?[=:]"?(\d+)')
+
+
+class Skipped(Exception):
+    pass
+
+
+def now():
+    return time.monotonic_ns()
+
+
+def wait(seconds):
+    """What an outage lasts, or a daemon runs. Nothing is concluded from it alone."""
+    time.sleep(seconds)
+
+
+# ---- receivers ----
+
+class Receiver:
+    """A receiver in a process of its own: kind is dgram, stream, udp or file. What another kind of
+    receiver (rsyslog's) must have: start, pause, resume, kill, end, opened, records, where."""
+
+    def __init__(self, kind, where, out):
+        self.kind, self.where, self.out = kind, str(where), pathlib.Path(out)
+        self.process = None
+
+    def start(self):
+        """Returns when its socket is bound; who had the path before loses it."""
+        self.process = subprocess.Popen([RECEIVER, self.kind, self.where, self.out],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        port = int(self.process.stdout.readline())
+        if port:
+            self.where = str(port)
+        return self
+
+    def _send(self, number):
+        os.kill(self.process.pid, number)
+
+    def pause(self):
+        self._send(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def resume(self):
+        self._send(signal.SIGCONT)
+
+    def kill(self):
+        self._send(signal.SIGKILL)
+        self._gone()
+
+    def _gone(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=PATIENCE_S)
+
+    def end(self):
+        """As a receiver ends that is asked to: it takes what waits, and its path is gone."""
+        if self.process.returncode is None:
+            self._gone()
+            assert self.process.returncode == 0, f'the receiver ended with {self.process.returncode}'
+
+    def close_port(self):
+        self._command(b'c')
+
+    def open_port(self):
+        self._command(b'o')
+
+    def _command(self, command):
+        self.process.stdin.write(command)
+        self.process.stdin.flush()
+
+    def _lines(self):
+        with open(self.out, errors='surrogateescape') as lines:
+            for line in lines:
+                yield line.rstrip('\n')
+
+    def opened(self):
+        """When it began to listen, each time."""
+        return [int(line.split()[2]) for line in self._lines() if line.startswith('# open')]
+
+    def records(self):
+        """(time of arrival, text) of each record."""
+        rows = (line.split(' ', 1) for line in self._lines() if not line.startswith('#'))
+        return [(int(came), text) for came, text in rows]
+
+
+def sink_of(receiver, more=''):
+    form = {'udp': 'udp://127.0.0.1:{}', 'file': 'file:{}'}.get(receiver.kind, 'syslog:{}')
+    return form.format(receiver.where) + more
+
+
+# ---- the daemon ----
+
+class Daemon:
+    """It runs and logs from the first line on; end() gives its report."""
+
+    def __init__(self, rate, threads, sinks, *arguments, log='info'):
+        env = {**os.environ, 'THOLE_SINKS': ' '.join(sinks), 'THOLE_LOG': log}
+        self.process = subprocess.Popen([DAEMON, str(rate), str(threads), *arguments], env=env,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        said = self.process.stdout.readline()
+        assert said == b'runs\n', f'{said} {self.process.stderr.read().decode()}'
+
+    def reopen(self):
+        self.process.stdin.write(b'r')
+        self.process.stdin.flush()
+
+    def end(self):
+        out, err = self.process.communicate(timeout=2 * PATIENCE_S)
+        assert self.process.returncode == 0, f'status {self.process.returncode}: {err.decode()}'
+        report = json.loads(out)
+        report['stderr'] = err.decode()
+        report['sinks'] = {sink['name']: sink for sink in report['sinks']}
+        return report
+
+
+# ---- what must hold ----
+
+def check_calls(report, median_ns=1_000_000):
+    """No log call blocked: none gave its processor away by itself."""
+    assert report['logged'] > 0 and report['samples'] > 100, report
+    assert report['blocked'] == 0, f"{report['blocked']} log calls blocked"
+    assert report['median_ns'] < median_ns, f"the median log call took {report['median_ns']} ns"
+
+
+def numbered(records):
+    """(came, t, i, at) of each record that is the daemon's own; notices are none."""
+    for came, text in records:
+        found = NUMBERED.search(text)
+        if found:
+            yield (came, *map(int, found.groups()))
+
+
+def check_once_in_order(records, name):
+    last = {}
+    for _, t, i, _ in numbered(records):
+        assert i > last.get(t, -1), f'{name}: record {i} of thread {t} after {last[t]}'
+        last[t] = i
+    assert last, f'{name}: nothing came'
+
+
+def check_kept(sink, records, kernel):
+    """Of what was offered all has come or is counted, but for what the kernel had taken."""
+    assert sink['pending'] == 0, sink
+    assert sink['offered'] == sink['written'] + sink['dropped'], sink
+    lost = sink['written'] - len(records)
+    assert 0 <= lost <= kernel, f'{lost} records lost uncounted, not 0 to {kernel}: {sink}'
+    return lost
+
+
+def check_announced(sink, log):
+    """`records dropped` of the log: their sums are the ledger's, cause by cause."""
+    said = {}
+    for record in log:
+        if record['msg'] == 'records dropped' and record.get('sink') == sink['name']:
+            said[record['cause']] = said.get(record['cause'], 0) + record['count']
+            levels = sum(record.get(level, 0) for level in ('info', 'notice', 'warn'))
+            assert levels == record['count'], record
+    assert said == sink['cause'], f"announced {said}, counted {sink['cause']}"
+
+
+def notices(log, message, sink):
+    return [record for record in log if record['logger'] == 'thole' and
+            record['msg'] == message and record['sink'] == sink['name']]
+
+
+def recovery_ns(records, up):
+    """From `up` to the arrival of the first record that was called after it."""
+    came = [came for came, _, _, at in numbered(records) if at >= up]
+    assert came, 'no record that was called after it came'
+    return min(came) - up
+
+
+def most_calls_in_a_second(report, target, begin, end):
+    """Calls on the target's sockets, in any second between the two times."""
+    tenths = report['calls'][target]
+    first = (begin - report['began_ns']) // 10**8 + 1
+    last = (end - report['began_ns']) // 10**8  # exclusive: that one is not over
+    window = tenths[first:last]
+    assert len(window) >= 10, 'the outage was shorter than a second'
+    return max(sum(window[i:i + 10]) for i in range(len(window) - 9))
+
+
+# ---- running ----
+
+class Folder:
+    """with Folder() as folder: kept for a look when the test fails and KEEP is set."""
+
+    def __enter__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix='thole-outage-'))
+        return self.path
+
+    def __exit__(self, kind, *_):
+        if not kind or 'KEEP' not in os.environ:
+            shutil.rmtree(self.path)
+
+
+def _one(test):
+    try:
+        return 'ok', test() or ''
+    except Skipped as why:
+        return 'skipped', str(why)
+    except Exception:  # pylint: disable=broad-except
+        return 'FAILED', '\n' + traceback.format_exc()
+
+
+def run(names, at_once=1):
+    wanted = sys.argv[1:]
+    tests = {name: test for name, test in names.items()
+             if inspect.isfunction(test) and test.__module__ == '__main__' and
+             not inspect.signature(test).parameters and (not wanted or name in wanted)}
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        running = {name: pool.submit(_one, test) for name, test in tests.items()}
+    results = [(name, *task.result()) for name, task in running.items()]
+    for name, verdict, text in results:
+        print(f'{verdict:8} {name}  {text}')
+    verdicts = {verdict for _, verdict, _ in results}
+    if not verdicts or verdicts == {'skipped'}:
+        sys.exit(77 if verdicts else 1)
+    sys.exit(1 if 'FAILED' in verdicts else 0)

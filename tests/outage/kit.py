@@ -174,15 +174,22 @@ def check_kept(sink, records, kernel):
     return lost
 
 
-def check_announced(sink, log):
-    """`records dropped` of the log: their sums are the ledger's, cause by cause."""
+def check_announced(sink, log, records):
+    """`records dropped` of the log: their sums are the ledger's, cause by cause. A notice that
+    itself found no place (of another sink's outage) is counted and not announced: announcements
+    would beget announcements."""
     said = {}
     for record in log:
         if record['msg'] == 'records dropped' and record.get('sink') == sink['name']:
             said[record['cause']] = said.get(record['cause'], 0) + record['count']
             levels = sum(record.get(level, 0) for level in ('info', 'notice', 'warn'))
             assert levels == record['count'], record
-    assert said == sink['cause'], f"announced {said}, counted {sink['cause']}"
+    missed = sum(record['logger'] == 'thole' for record in log) - \
+        (len(records) - sum(1 for _ in numbered(records)))
+    unsaid = sum(sink['cause'].values()) - sum(said.values())
+    assert 0 <= unsaid <= missed and all(sink['cause'].get(cause, 0) >= count
+                                         for cause, count in said.items()), \
+        f"announced {said}, counted {sink['cause']}; {missed} notices did not come"
 
 
 def notices(log, message, sink):
@@ -197,9 +204,9 @@ def recovery_ns(records, up):
     return min(came) - up
 
 
-def most_calls_in_a_second(report, target, begin, end):
-    """Calls on the target's sockets, in any second between the two times."""
-    tenths = report['calls'][target]
+def most_in_a_second(report, what, target, begin, end):
+    """"calls" on the target's sockets, or "waits" for room there, in any second between the times."""
+    tenths = report[what][target]
     first = (begin - report['began_ns']) // 10**8 + 1
     last = (end - report['began_ns']) // 10**8  # exclusive: that one is not over
     window = tenths[first:last]

@@ -32,9 +32,10 @@ static const char *const calls_names[CALLS_TARGETS] = {"udp", "dgram", "stream"}
  * before thole starts. */
 static struct {
     int64_t began_ns;
-    _Atomic unsigned made[CALLS_TARGETS][CALLS_TENTHS];
-    const char *hung_path; /* whose writes hang; NULL: none's */
-    int never;             /* readable at the end of the test alone */
+    _Atomic unsigned made[CALLS_TARGETS][CALLS_TENTHS];  /* send, connect, socket */
+    _Atomic unsigned waits[CALLS_TARGETS][CALLS_TENTHS]; /* for room */
+    const char *hung_path;                               /* whose writes hang; NULL: none's */
+    int never;                                           /* readable at the end of the test alone */
 } calls;
 static _Thread_local int calls_target = -1;
 
@@ -66,16 +67,17 @@ calls_know(const struct sockaddr *address)
 }
 
 static inline void
-calls_count(void)
+calls_count(_Atomic unsigned counts[][CALLS_TENTHS])
 {
     int64_t tenth = (calls_now_ns() - calls.began_ns) / 100000000;
     if (calls_target >= 0 && tenth < CALLS_TENTHS)
-        atomic_fetch_add_explicit(&calls.made[calls_target][tenth], 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&counts[calls_target][tenth], 1, memory_order_relaxed);
 }
 
 ssize_t send(int fd, const void *bytes, size_t n, int flags);
 int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size); /* glibc: a union */
 int socket(int family, int type, int protocol);
+int poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 ssize_t write(int fd, const void *bytes, size_t n);
 
 ssize_t
@@ -85,7 +87,7 @@ send(int fd, const void *bytes, size_t n, int flags)
     socklen_t size = sizeof(peer);
     if (calls_target < 0 && getpeername(fd, (struct sockaddr *)&peer, &size) == 0)
         calls_know((const struct sockaddr *)&peer);
-    calls_count();
+    calls_count(calls.made);
     return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
 }
 
@@ -94,15 +96,26 @@ connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
 {
     const struct sockaddr *to = address.__sockaddr__;
     calls_know(to);
-    calls_count();
+    calls_count(calls.made);
     return (int)syscall(SYS_connect, fd, to, size);
 }
 
 int
 socket(int family, int type, int protocol)
 {
-    calls_count();
+    calls_count(calls.made);
     return (int)syscall(SYS_socket, family, type, protocol);
+}
+
+/* A look that takes no time is part of another call's. */
+int
+poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+    struct pollfd *volatile first = fds; /* the compiler takes poll() for one that only writes it */
+    const struct timespec timeout = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    if (n == 1 && timeout_ms > 0 && first->events == POLLOUT)
+        calls_count(calls.waits);
+    return (int)syscall(SYS_ppoll, fds, n, timeout_ms < 0 ? NULL : &timeout, NULL, 0);
 }
 
 static inline bool

@@ -133,13 +133,13 @@ print_sink(const struct thole_sink_stats *k)
 }
 
 static void
-print_calls(int64_t ended_ns)
+print_calls(_Atomic unsigned counts[][CALLS_TENTHS], int64_t ended_ns)
 {
     int64_t tenths = (ended_ns - calls.began_ns) / 100000000 + 1;
     for (int target = 0; target < CALLS_TARGETS; target++) {
         printf("%s\"%s\":[", target ? "," : "", calls_names[target]);
         for (int i = 0; i < CALLS_TENTHS && i < tenths; i++)
-            printf("%s%u", i ? "," : "", calls.made[target][i]);
+            printf("%s%u", i ? "," : "", counts[target][i]);
         printf("]");
     }
 }
@@ -173,7 +173,9 @@ print_report(const struct ends *e, unsigned n)
         print_sink(&s.sink[i]);
     }
     printf("],\"began_ns\":%lld,\"calls\":{", (long long)calls.began_ns);
-    print_calls(calls_now_ns());
+    print_calls(calls.made, calls_now_ns());
+    printf("},\"waits\":{");
+    print_calls(calls.waits, calls_now_ns());
     printf("}}\n");
 }
 

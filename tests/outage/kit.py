@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -121,21 +122,28 @@ class Daemon:
 
     def __init__(self, rate, threads, sinks, *arguments, log='info'):
         env = {**os.environ, 'THOLE_SINKS': ' '.join(sinks), 'THOLE_LOG': log}
+        self.stderr = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
         self.process = subprocess.Popen([DAEMON, str(rate), str(threads), *arguments], env=env,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+                                        stderr=self.stderr)
         said = self.process.stdout.readline()
-        assert said == b'runs\n', f'{said} {self.process.stderr.read().decode()}'
+        assert said == b'runs\n', f'{said} {self._said()}'
+
+    def _said(self):
+        self.stderr.seek(0)
+        return self.stderr.read().decode()
 
     def reopen(self):
         self.process.stdin.write(b'r')
         self.process.stdin.flush()
 
     def end(self):
-        out, err = self.process.communicate(timeout=2 * PATIENCE_S)
-        assert self.process.returncode == 0, f'status {self.process.returncode}: {err.decode()}'
+        out, _ = self.process.communicate(timeout=2 * PATIENCE_S)
+        said = self._said()
+        self.stderr.close()
+        assert self.process.returncode == 0, f'status {self.process.returncode}: {said}'
         report = json.loads(out)
-        report['stderr'] = err.decode()
+        report['stderr'] = said
         report['sinks'] = {sink['name']: sink for sink in report['sinks']}
         return report
 
@@ -168,7 +176,7 @@ def check_once_in_order(records, name):
 def check_kept(sink, records, kernel):
     """Of what was offered all has come or is counted, but for what the kernel had taken."""
     assert sink['pending'] == 0, sink
-    assert sink['offered'] == sink['written'] + sink['dropped'], sink
+    assert sink['offered'] == sink['written'] + sink['dropped'], f'offered: {sink}'
     lost = sink['written'] - len(records)
     assert 0 <= lost <= kernel, f'{lost} records lost uncounted, not 0 to {kernel}: {sink}'
     return lost
@@ -183,7 +191,7 @@ def check_announced(sink, log, records):
         if record['msg'] == 'records dropped' and record.get('sink') == sink['name']:
             said[record['cause']] = said.get(record['cause'], 0) + record['count']
             levels = sum(record.get(level, 0) for level in ('info', 'notice', 'warn'))
-            assert levels == record['count'], record
+            assert levels == record['count'], f'levels and count: {record}'
     missed = sum(record['logger'] == 'thole' for record in log) - \
         (len(records) - sum(1 for _ in numbered(records)))
     unsaid = sum(sink['cause'].values()) - sum(said.values())
@@ -212,6 +220,16 @@ def most_in_a_second(report, what, target, begin, end):
     window = tenths[first:last]
     assert len(window) >= 10, 'the outage was shorter than a second'
     return max(sum(window[i:i + 10]) for i in range(len(window) - 9))
+
+
+def worst_second_ms(records, begin, end):
+    """The delay from call to arrival: the median of each whole second, and the worst of them."""
+    seconds = {}
+    for came, _, _, at in numbered(records):
+        if begin <= at < end:
+            seconds.setdefault((at - begin) // S, []).append(came - at)
+    assert len(seconds) == (end - begin) // S, f'records of {len(seconds)} seconds alone'
+    return max(statistics.median(delays) for delays in seconds.values()) / 1e6
 
 
 # ---- running ----

@@ -3,6 +3,8 @@
  * The scheme hang:OPERATION, a sink of the test's own that may block and does: hang:open fails the
  * first time and hangs the second, in the thread of its own; hang:reopen, hang:write, hang:flush
  * hang at the first call. What it is given before that it throws away.
+ *
+ * rude: takes 100 ms for each write, and does not say that it may block: what a sink must not do.
  */
 #ifndef HANG_H
 #define HANG_H
@@ -16,7 +18,7 @@
 #include <thole/sink.h>
 
 static int hang_never;          /* readable at the end of the test alone */
-static _Atomic int hang_opened; /* how often an open was asked for */
+static _Atomic int hang_opened; /* how often hang:open was asked for */
 
 struct hang_sink {
     char operation[16];
@@ -37,7 +39,7 @@ hang_open(const struct thole_sink_uri *uri, void **sink)
     if (!s)
         return -ENOMEM;
     strncpy(s->operation, uri->path, sizeof(s->operation) - 1);
-    if (atomic_fetch_add(&hang_opened, 1) == 0 && strcmp(s->operation, "open") == 0) {
+    if (strcmp(s->operation, "open") == 0 && atomic_fetch_add(&hang_opened, 1) == 0) {
         free(s);
         return -ENXIO;
     }
@@ -75,9 +77,24 @@ hang_close(void *sink)
     free(sink);
 }
 
+static int
+hang_be_rude(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    struct pollfd end = {hang_never, POLLIN, 0};
+    (void)poll(&end, 1, 100);
+    return hang_write(sink, records, n, done);
+}
+
 static bool
 hang_register(void)
 {
+    static const struct thole_sink_ops rude = {
+        .size = sizeof(rude),
+        .format = "json",
+        .open = hang_open,
+        .write = hang_be_rude,
+        .close = hang_close,
+    };
     static const struct thole_sink_ops ops = {
         .size = sizeof(ops),
         .flags = THOLE_SINK_MAY_BLOCK,
@@ -88,7 +105,7 @@ hang_register(void)
         .reopen = hang_reopen,
         .close = hang_close,
     };
-    return thole_sink_register("hang", &ops) == 0;
+    return thole_sink_register("hang", &ops) == 0 && thole_sink_register("rude", &rude) == 0;
 }
 
 #endif

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs what a build and its tests need, when it is missing. usage: sh tests/setup.sh [base|ci]
-# base: meson, ninja, pkg-config, Criterion. ci: also clang and its tools, valgrind, spin, and
-# logrotate, beside which tests/system/rotation.c runs.
+# base: meson, ninja, pkg-config, Criterion. ci: also clang and its tools, valgrind, spin, and what
+# tests of rotation and of outages run beside: logrotate, nftables.
 # Knows apt-get; where that or root is missing it says which packages are, and fails.
 set -eu
 
@@ -28,7 +28,8 @@ missing() {
         criterion.pc=libcriterion-dev python3=python3
     if [ "$1" = ci ]; then
         packages c++=g++ clang=clang clang-format=clang-format clang-tidy=clang-tidy \
-            valgrind=valgrind spin=spin logrotate=logrotate
+            valgrind=valgrind spin=spin logrotate=logrotate nft=nftables ip=iproute2 \
+            unshare=util-linux
         runtime_of_clang
     fi
 }

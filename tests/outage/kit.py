@@ -2,9 +2,10 @@
 """What the tests of outages share: a daemon that logs steadily, receivers that can fail, and what
 must hold between the two.
 
-A test is a function without parameters whose name is its claim; run(globals()) runs them all, side
-by side where it is told so. OUTAGE_DAEMON and OUTAGE_RECEIVER are the programs: each says in its
-first lines what it understands. All times are nanoseconds of CLOCK_MONOTONIC.
+A test is a function without parameters or underscore ahead, whose name is its claim;
+run(globals()) runs them all, side by side where it is told so. OUTAGE_DAEMON and OUTAGE_RECEIVER
+are the programs: each says in its first lines what it understands. All times are nanoseconds of
+CLOCK_MONOTONIC.
 """
 import concurrent.futures
 import inspect
@@ -259,7 +260,7 @@ def run(names, at_once=1):
     wanted = sys.argv[1:]
     tests = {name: test for name, test in names.items()
              if inspect.isfunction(test) and test.__module__ == '__main__' and
-             not inspect.signature(test).parameters and (not wanted or name in wanted)}
+             not name.startswith('_') and not inspect.signature(test).parameters and (not wanted or name in wanted)}
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         running = {name: pool.submit(_one, test) for name, test in tests.items()}
     results = [(name, *task.result()) for name, task in running.items()]

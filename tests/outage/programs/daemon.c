@@ -2,7 +2,7 @@
 /*
  * A daemon that logs steadily while its receivers fail:
  *
- *     daemon RATE THREADS [hang=PATH] [limits=TEXT] [flush=MS]
+ *     daemon RATE THREADS [hang=PATH] [limits=TEXT] [flush=MS] [records=N]
  *
  * RATE records a second in all, from so many threads, to the sinks of THOLE_SINKS: "numbered" with
  * the thread's number t, the record's i and at, the nanoseconds of CLOCK_MONOTONIC just before the
@@ -44,6 +44,7 @@ struct producer {
     pthread_t thread;
     int number, timer, end;
     unsigned each_tick;
+    uint64_t most; /* records; 0: no end */
     uint64_t logged, blocked;
     int64_t worst_ns;
     uint32_t took[STEPS]; /* calls by their duration, in steps; the last: longer */
@@ -80,19 +81,23 @@ produce(void *arg)
     uint64_t ticks;
     while (poll(wait, 2, -1) >= 0 && !wait[0].revents)
         if (read(p->timer, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks))
-            for (ticks *= p->each_tick; ticks > 0; ticks--)
+            for (ticks *= p->each_tick; ticks > 0; ticks--) {
                 log_one(p);
+                if (p->logged == p->most)
+                    return NULL;
+            }
     return NULL;
 }
 
 static void
-start_producers(unsigned n, unsigned rate, int end)
+start_producers(unsigned n, unsigned rate, uint64_t most, int end)
 {
     const struct itimerspec every = {{0, TICK_MS * 1000000}, {0, TICK_MS * 1000000}};
     for (unsigned i = 0; i < n; i++) {
         struct producer *p = &producers[i];
         p->number = (int)i;
         p->end = end;
+        p->most = most / n;
         p->each_tick = rate * TICK_MS / 1000 / n;
         p->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         CHECK(p->each_tick > 0 && p->timer >= 0);
@@ -222,12 +227,13 @@ main(int argc, char **argv)
     CHECK(hang_register());
     CHECK(thole_start(&opt) == 0);
     CHECK(sampler_start(&sampler));
-    start_producers(n, rate, end);
+    const char *most = find_argument(argc, argv, "records=");
+    start_producers(n, rate, most ? strtoull(most, NULL, 10) : 0, end);
     printf("runs\n");
     fflush(stdout);
 
     obey();
-    CHECK(eventfd_write(end, 1) == 0);
+    CHECK(most || eventfd_write(end, 1) == 0);
     for (unsigned i = 0; i < n; i++)
         CHECK(pthread_join(producers[i].thread, NULL) == 0);
     e.flushed = thole_flush(flush ? (int)strtol(flush, NULL, 10) : 5000);

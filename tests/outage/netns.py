@@ -55,7 +55,7 @@ def expect_loss(rule, percent):
         if rule:
             nft(f'add rule ip outage in udp dport {receiver.where} {rule}')
         udp = sink_of(receiver, '?seq=1')
-        report = Daemon(5000, 2, [udp, 'null:'], f'records={RECORDS}', log='info,thole=off').end()
+        report = Daemon(10000, 2, [udp, 'null:'], f'records={RECORDS}', log='info,thole=off').end()
         receiver.end()
         check_calls(report)
         records = receiver.records()

@@ -21,8 +21,10 @@ SEQUENCE = re.compile(r'\[meta sequenceId="(\d+)"\]')
 def _enter():
     """This program again, in a namespace; 77 where that cannot be had."""
     lacking = [tool for tool in ('unshare', 'nft', 'ip') if not shutil.which(tool)]
-    if lacking or os.getuid() != 0:
-        print(f"skipped: needs root, and {' '.join(lacking) or 'has all else'}")
+    if os.getuid() != 0:
+        lacking.append('root')
+    if lacking:
+        print(f"skipped: there is no {', no '.join(lacking)} here")
         sys.exit(77)
     if subprocess.run(['unshare', '-n', 'true'], check=False, stderr=subprocess.DEVNULL).returncode:
         print('skipped: no network namespace can be had here')

@@ -1,30 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the operator's program share: daemons to look into, and claims.
+"""What the tests of the operator's program share: daemons to look into.
 
-A test is a function without parameters whose name is its claim; run(globals()) runs them all, says which failed, and
-exits with 1 then. THOLE_PROGRAM and THOLE_DAEMON are the programs, THOLE_DAEMON_SOURCE the latter's
-text. Waiting is for events, and bounded.
+THOLE_PROGRAM and THOLE_DAEMON are the programs, THOLE_DAEMON_SOURCE the latter's text.
 """
 import contextlib
-import inspect
 import json
 import os
 import pathlib
 import signal
 import subprocess
-import sys
 import tempfile
-import time
-import traceback
+
+from claims import PATIENCE_S, Skipped, run, stop_process, until  # noqa: F401 (some are for the tests)
 
 THOLE = os.environ['THOLE_PROGRAM']
 DAEMON = os.environ['THOLE_DAEMON']
 SOURCE = pathlib.Path(os.environ['THOLE_DAEMON_SOURCE'])
-PATIENCE_S = 20  # for what takes milliseconds, on a machine that is busy
-
-
-class Skipped(Exception):
-    pass
 
 
 def line_of(mark):
@@ -53,11 +44,7 @@ class Daemon:
         return self.log.read_text().count(text) if self.log.exists() else 0
 
     def stop(self):
-        """SIGSTOP, until it has reached every thread: on a busy machine the others run on for a while."""
-        os.kill(self.pid, signal.SIGSTOP)
-        tasks = pathlib.Path(f'/proc/{self.pid}/task')
-        until('the stop', lambda: all(task.joinpath('stat').read_text().rpartition(')')[2].split()[0] == 'T'
-                                      for task in tasks.iterdir()))
+        stop_process(self.pid)
 
     def go_on(self):
         os.kill(self.pid, signal.SIGCONT)
@@ -98,35 +85,3 @@ def thole(*arguments, wanted=0, **more):
 
 def thole_json(*arguments, wanted=0):
     return json.loads(thole(*arguments, '--json', wanted=wanted)[0])
-
-
-def until(what, holds):
-    """Looks again and again until it holds; what it then returned."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        value = holds()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f'{what}: not within {PATIENCE_S} s'
-        time.sleep(0.02)
-
-
-def run(names):
-    failed = skipped = passed = 0
-    for name, test in list(names.items()):
-        if not inspect.isfunction(test) or test.__module__ != '__main__' or \
-                inspect.signature(test).parameters:
-            continue
-        try:
-            test()
-            passed += 1
-            print(f'ok       {name}')
-        except Skipped as why:
-            skipped += 1
-            print(f'skipped  {name}: {why}')
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print(f'FAILED   {name}\n{traceback.format_exc()}')
-    if failed == 0 and passed == 0:
-        sys.exit(77 if skipped else 1)
-    sys.exit(1 if failed else 0)

@@ -94,10 +94,12 @@ def ten_thousand_records_come_through_udp_and_both_kinds_of_unix_socket():
     header = compare.Header(times, pid)
 
     def is_now(record, _):
-        assert began.replace(microsecond=0) <= compare.time_of(record) <= datetime.datetime.now(datetime.timezone.utc), record
+        time = compare.time_of(record)
+        assert began.replace(microsecond=0) <= time <= datetime.datetime.now(datetime.timezone.utc), record
     for receiver, source, records in received:
         if source == 'devlog':  # rsyslog takes the time of its receipt instead
-            compare.check_legacy(records, header, is_now if receiver.name == 'rsyslog' else compare.is_same_second(header))
+            check_time = is_now if receiver.name == 'rsyslog' else compare.is_same_second(header)
+            compare.check_legacy(records, header, check_time)
         else:
             compare.check_modern(receiver.name, source, records, header)
 
@@ -118,8 +120,9 @@ def options_of_syslog_are_seen_over_ipv6():
     def sinks(receiver):
         return [f'udp://[::1]:{receiver.port}?sdid=own@4711&ident=other.name&facility=local3&seq=1']
     times, pid, _, received = _speak(('udp6',), sinks, FEW)
+    header = compare.Header(times, pid, LOCAL3, 'other.name')
     for receiver, source, records in received:
-        compare.check_modern(receiver.name, source, records, compare.Header(times, pid, LOCAL3, 'other.name'), 'own@4711', seq=True)
+        compare.check_modern(receiver.name, source, records, header, 'own@4711', seq=True)
 
 
 def options_of_syslog_are_seen_on_unix_sockets():
@@ -127,11 +130,12 @@ def options_of_syslog_are_seen_on_unix_sockets():
         return (f'syslog:{receiver.path("modern")}?format=rfc5424&sdid=own@4711&ident=other.name&facility=0&seq=1',
                 f'syslog:{receiver.path("devlog")}?ident=other.name&facility=local7&seq=1')
     times, pid, _, received = _speak(('modern', 'devlog'), sinks, FEW)
+    kernel, local7 = (compare.Header(times, pid, facility, 'other.name') for facility in (0, LOCAL7))
     for receiver, source, records in received:
         if source == 'modern':
-            compare.check_modern(receiver.name, source, records, compare.Header(times, pid, 0, 'other.name'), 'own@4711', seq=True)
+            compare.check_modern(receiver.name, source, records, kernel, 'own@4711', seq=True)
         else:
-            compare.check_legacy(records, compare.Header(times, pid, LOCAL7, 'other.name'), lambda record, n: None, seq=True)
+            compare.check_legacy(records, local7, lambda record, n: None, seq=True)
 
 
 run(globals())

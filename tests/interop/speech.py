@@ -10,7 +10,7 @@ import os
 import struct
 from fractions import Fraction
 
-from wire import LEVELS, Number, decode, digits, shortest_float
+from wire import LEVELS, Number, decode, digits, is_padded, shortest_float
 
 PER_CONNECTION, BOUND_AT, SYMBOLS = 16, 8, 12
 MASK = 2**64 - 1
@@ -118,8 +118,7 @@ class Seconds(Value):
     """A duration of so many nanoseconds."""
 
     def reads(self, text, escaped=None):
-        return Fraction(text) == Fraction(self.value, 10**9) and 'e' not in text and \
-            not ('.' in text and text.endswith('0'))
+        return Fraction(text) == Fraction(self.value, 10**9) and 'e' not in text and not is_padded(text)
 
 
 class Real(Value):
@@ -131,7 +130,7 @@ class Real(Value):
         if not math.isfinite(self.value) or text in self.NAMES:
             return text in self.NAMES and self.NAMES[text](self.value)
         return struct.pack('d', float(text)) == struct.pack('d', self.value) and \
-            digits(text) == digits(repr(self.value))
+            digits(text) == digits(repr(self.value)) and not is_padded(text)
 
     def json_is(self, parsed):
         return isinstance(parsed, Number) == math.isfinite(self.value) and self.reads(parsed)
@@ -144,7 +143,7 @@ class Single(Real):
         if not math.isfinite(self.value) or text in self.NAMES:
             return super().reads(text)
         return struct.pack('f', float(text)) == struct.pack('f', self.value) and \
-            len(digits(text)) <= shortest_float(self.value)
+            len(digits(text)) <= shortest_float(self.value) and not is_padded(text)
 
 
 def hexadecimal(x):

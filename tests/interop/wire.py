@@ -9,12 +9,13 @@ import struct
 
 SD_NAME = re.compile(r'[A-Za-z0-9_-]{1,32}')
 SD_ID = re.compile(r'[A-Za-z0-9_-]{1,32}|[A-Za-z0-9_-]+@[0-9]+')
+SD_ESCAPE = re.compile(r'\\(["\\\]])|\\x[0-9a-f]{2}|\\u202[89]')  # the others are what thole writes for controls
 RFC3339 = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z')
 LEVELS = ('trace', 'debug', 'info', 'notice', 'warn', 'error', 'crit', 'alert', 'emerg')
 SEVERITIES = (7, 7, 6, 5, 4, 3, 2, 1, 0)
 ENVELOPE = ('time', 'level', 'logger', 'msg')
 BARE = re.compile(r'[!#-<>-\[\]-~]+')  # neither blank nor " = \
-KEY = re.compile(r'[^\s="\x00-\x20\x7f-\x9f\u2028\u2029]+')
+KEY = re.compile(r'[^="\x00-\x20\x7f-\x9f\u2028\u2029]+')
 
 
 class Bad(Exception):
@@ -114,9 +115,12 @@ def _sd_value(text, at):
             return ''.join(out), at
         if c == ']':
             raise Bad(f'a ] without its backslash: {text[at - 20:at + 20]!r}')
-        if c == '\\' and text[at + 1:at + 2] in ('"', '\\', ']') and at + 1 < len(text):
-            at += 1
-            c = text[at]
+        if c == '\\':
+            escape = SD_ESCAPE.match(text, at)
+            if not escape:
+                raise Bad(f'an escape {text[at:at + 6]!r}')
+            c = escape[1] or escape[0]
+            at = escape.end() - 1
         out.append(c)
         at += 1
     raise Bad(f'a value without an end: {text!r:.200}')
@@ -137,23 +141,57 @@ def _sd_params(text, at):
     return params, at + 1
 
 
-def parse_sd(text):
-    """Structured data (RFC 5424, 6.3), unescaped: a dict of elements, each a dict of its parameters."""
-    if text == '-':
-        return {}
+def take_sd(text):
+    """Structured data (RFC 5424, 6.3) at the beginning: a dict of elements, each a dict of its parameters, unescaped;
+    and the rest."""
+    if text[:1] == '-':
+        return {}, text[1:]
     elements, at = [], 0
-    while at < len(text):
-        end = text.find(' ', at)
-        close = text.find(']', at)
-        if text[at] != '[' or close < 0:
-            raise Bad(f'no element: {text[at:at + 40]!r}')
-        end = close if end < 0 or close < end else end
+    while text[at:at + 1] == '[':
+        end = min(found for found in (text.find(' ', at), text.find(']', at), len(text)) if found >= 0)
         if not SD_ID.fullmatch(text[at + 1:end]):
             raise Bad(f'an SD-ID {text[at + 1:end]!r:.80}')
         params, next_at = _sd_params(text, end)
         elements.append((text[at + 1:end], _unique(params)))
         at = next_at
-    return _unique(elements)
+    if not elements:
+        raise Bad(f'no element: {text[:40]!r}')
+    return _unique(elements), text[at:]
+
+
+def parse_sd(text):
+    elements, rest = take_sd(text)
+    if rest:
+        raise Bad(f'behind the elements: {rest!r:.80}')
+    return elements
+
+
+# ---- syslog ----
+
+RFC5424 = re.compile(r'<(\d{1,3})>1 (\S+) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) ')
+RFC3164 = re.compile(r'<(\d{1,3})>((?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 123]\d \d\d:\d\d:\d\d) '
+                     r'([A-Za-z0-9_.-]{1,32})\[(\d+)\]:')
+
+
+def parse_rfc5424(data):
+    """A whole record: pri, time, host, app, pid, msgid, elements, msg."""
+    text = check_line(data)
+    head = RFC5424.match(text)
+    if not head or not RFC3339.fullmatch(head[2]) or not 0 <= int(head[1]) <= 191:
+        raise Bad(f'no header: {text:.200}')
+    elements, rest = take_sd(text[head.end():])
+    if rest and (rest[0] != ' ' or rest == ' '):
+        raise Bad(f'behind the elements: {rest!r:.80}')
+    return dict(zip(('pri', 'time', 'host', 'app', 'pid', 'msgid'), head.groups()), elements=elements, msg=rest[1:])
+
+
+def parse_rfc3164(data):
+    """pri, time, app, pid and the text behind the colon."""
+    text = check_line(data)
+    head = RFC3164.match(text)
+    if not head:
+        raise Bad(f'no header: {text:.200}')
+    return dict(zip(('pri', 'time', 'app', 'pid'), head.groups()), text=text[head.end():])
 
 
 # ---- logfmt ----
@@ -223,6 +261,12 @@ def logfmt_names(fields):
 
 
 # ---- numbers ----
+
+def is_padded(text):
+    """With zeros that say nothing."""
+    mantissa = text.lower().split('e')[0]
+    return '.' in mantissa and mantissa[-1] in '.0'
+
 
 def digits(text):
     """The significant ones."""

@@ -96,6 +96,15 @@ draw_special(uint64_t n, uint64_t k)
     return which < 6 ? special[which] : special[2] - special[2]; /* NaN */
 }
 
+static void *
+draw_pointer(uint64_t n, uint64_t k)
+{
+    const uint64_t bits = draw(n, k);
+    void *p;
+    memcpy(&p, &bits, sizeof(p));
+    return p;
+}
+
 static struct sockaddr_in
 draw_ipv4(uint64_t n, uint64_t k)
 {
@@ -143,8 +152,8 @@ say_reals(thole_logger lg, enum thole_level level, uint64_t n)
               (double)(draw(n, 5) >> 40) / 100.0, "unit", (double)(draw(n, 6) >> 11) * 0x1p-53,
               "ns", thole_ns((int64_t)draw(n, 7)), "us", thole_us((int64_t)(draw(n, 8) >> 24)),
               "ms", thole_ms(-(int64_t)(draw(n, 9) >> 40)), "s", thole_s((int64_t)draw(n, 10)),
-              "flag", thole_bool(draw(n, 11) & 1), "pointer", (void *)(uintptr_t)draw(n, 12),
-              "nowhere", (void *)NULL);
+              "flag", thole_bool(draw(n, 11) & 1), "pointer", draw_pointer(n, 12), "nowhere",
+              (void *)NULL);
 }
 
 static void

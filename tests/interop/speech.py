@@ -60,6 +60,8 @@ def draw_ipv4(n, k):
 def draw_ipv6(n, k):
     zeros = draw(n, k)
     groups = [0 if zeros >> i & 1 else draw(n, k + 1 + i) & 0xFFFF for i in range(8)]
+    if zeros >> 8 & 7 == 0:
+        groups[:6] = 0, 0, 0, 0, 0, 0xFFFF
     address = ipaddress.IPv6Address(b''.join(group.to_bytes(2, 'big') for group in groups))
     mapped = address.ipv4_mapped  # RFC 5952, 5
     return f'[{f"::ffff:{mapped}" if mapped else address}]:{draw_bits(n, k + 9, 16)}'
@@ -124,13 +126,15 @@ class Seconds(Value):
 class Real(Value):
     """The shortest text that reads back as the same number."""
 
+    LENGTH = 24  # -1.7976931348623157e-308
+
     NAMES = {'NaN': math.isnan, 'Infinity': lambda x: x == math.inf, '-Infinity': lambda x: x == -math.inf}
 
     def reads(self, text, escaped=None):
         if not math.isfinite(self.value) or text in self.NAMES:
             return text in self.NAMES and self.NAMES[text](self.value)
         return struct.pack('d', float(text)) == struct.pack('d', self.value) and \
-            digits(text) == digits(repr(self.value)) and not is_padded(text)
+            digits(text) == digits(repr(self.value)) and not is_padded(text) and len(text) <= self.LENGTH
 
     def json_is(self, parsed):
         return isinstance(parsed, Number) == math.isfinite(self.value) and self.reads(parsed)

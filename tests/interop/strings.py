@@ -92,9 +92,9 @@ def _values():
     for s in (*STRINGS, *LONGS):
         value = [('v', Text(s))]
         yield Case('v', s, fields=value)
-        if len(s) < 100:
-            yield Case('x', s, fields=value)
-            yield Case('d', s, fields=value)
+        yield Case('x', s, fields=value)
+        yield Case('d', s, fields=value)
+        if len(s) < LONG / 2:
             yield Case('b', s, fields=[('v', Text(s.hex()))])
         if b'\0' not in s:
             yield Case('c', s, fields=value)

@@ -114,14 +114,17 @@ draw_ipv4(uint64_t n, uint64_t k)
     return a;
 }
 
-/* With runs of zeros: each group has a bit that says whether it is one. */
+/* With runs of zeros: each group has a bit that says whether it is one. Some carry an IPv4 one. */
 static struct sockaddr_in6
 draw_ipv6(uint64_t n, uint64_t k)
 {
     struct sockaddr_in6 a = {.sin6_family = AF_INET6};
     const uint64_t zeros = draw(n, k);
+    const bool mapped = (zeros >> 8 & 7) == 0;
     for (unsigned i = 0; i < 8; i++) {
-        const uint64_t group = zeros >> i & 1 ? 0 : draw(n, k + 1 + i);
+        uint64_t group = zeros >> i & 1 ? 0 : draw(n, k + 1 + i);
+        if (mapped && i < 6)
+            group = i == 5 ? 0xFFFF : 0;
         a.sin6_addr.s6_addr[2 * i] = (uint8_t)(group >> 8);
         a.sin6_addr.s6_addr[2 * i + 1] = (uint8_t)group;
     }

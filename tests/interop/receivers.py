@@ -16,7 +16,7 @@ import time
 
 WANTED = ('rsyslog', 'syslog-ng-core')
 OWN_LIBC = ('libc6', 'libc-bin')  # one from elsewhere would not go with the machine's loader
-PATIENCE_S = 150
+PATIENCE_S = 100  # for all of it: a test's own time is longer
 DOUBT_S = 600  # after a failure: so long it is not tried again
 
 
@@ -43,41 +43,45 @@ class Programs:
         return found[0]
 
 
-def _apt(folder, program, *arguments):
-    """What apt printed. Its own lists of packages are used, until ours had to be fetched."""
+def _run(deadline, *command, **more):
+    return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=max(deadline - time.monotonic(), 1), **more)
+
+
+def _apt(folder, deadline, *arguments):
+    """What apt-get printed. The machine's lists of packages are used, until ours had to be fetched."""
     options = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=20', '-o', 'APT::Sandbox::User=root']
     if (folder / 'lists').is_dir():
         options += ['-o', f'Dir::State::Lists={folder}/lists', '-o', f'Dir::Cache={folder}/cache']
-    run = subprocess.run([program, *options, *arguments], cwd=folder, stdin=subprocess.DEVNULL, check=False,
-                         capture_output=True, text=True, timeout=PATIENCE_S, env={**os.environ, 'LC_ALL': 'C'})
+    run = _run(deadline, 'apt-get', *options, *arguments, cwd=folder, check=False, capture_output=True, text=True,
+               env={**os.environ, 'LC_ALL': 'C'})
     if run.returncode != 0:
-        raise Unavailable(f'{program} {arguments[0]}: {run.stderr.strip()[-300:]}')
+        raise Unavailable(f'apt-get {arguments[0]}: {run.stderr.strip()[-300:]}')
     return run.stdout
 
 
-def _missing(folder):
+def _missing(folder, deadline):
     """The packages, and what apt would install along with each."""
     names = set(WANTED)
     for package in WANTED:
-        plan = _apt(folder, 'apt-get', '--simulate', '--no-install-recommends', 'install', package)
+        plan = _apt(folder, deadline, 'install', '--simulate', '--no-install-recommends', package)
         names |= {line.split()[1] for line in plan.splitlines() if line.startswith('Inst ')}
     return sorted(names - set(OWN_LIBC))
 
 
-def _download(folder):
+def _download(folder, deadline):
     try:
-        _apt(folder, 'apt-get', 'download', *_missing(folder))
+        _apt(folder, deadline, 'download', *_missing(folder, deadline))
     except Unavailable:
         (folder / 'lists' / 'partial').mkdir(parents=True)
         (folder / 'cache').mkdir()
-        _apt(folder, 'apt-get', 'update')
-        _apt(folder, 'apt-get', 'download', *_missing(folder))
+        _apt(folder, deadline, 'update')
+        _apt(folder, deadline, 'download', *_missing(folder, deadline))
 
 
-def _unpack(folder, root):
+def _unpack(folder, deadline, root):
     fresh = folder / 'fresh'
     for package in sorted(folder.glob('*.deb')):
-        subprocess.run(['dpkg', '-x', package, fresh], check=True, timeout=PATIENCE_S)
+        _run(deadline, 'dpkg', '-x', package, fresh, check=True)
         package.unlink()
     fresh.rename(root)
 
@@ -88,9 +92,12 @@ def _fetch(folder, root):
             raise Unavailable(f'no {program} here')
     for left in ('fresh', 'lists', 'cache'):
         shutil.rmtree(folder / left, ignore_errors=True)
+    deadline = time.monotonic() + PATIENCE_S
     try:
-        _download(folder)
-        _unpack(folder, root)
+        _download(folder, deadline)
+        _unpack(folder, deadline, root)
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f'the packages were not here within {PATIENCE_S} s') from error
     except (subprocess.SubprocessError, OSError) as error:
         raise Unavailable(f'the packages: {error}') from error
 

@@ -174,6 +174,23 @@ expect_soon(enum kind kind, int error)
     expect(kind, error, &(struct wanted){1, -EAGAIN, 1, 0, ""});
 }
 
+/* Tried three times, some milliseconds apart, and then kept for soon. */
+static void
+expect_three_tries(enum kind kind, int error)
+{
+    expect(kind, error, &(struct wanted){2, 0, 4, 0, "one|two|"});
+    expect(kind, error, &(struct wanted){3, -EAGAIN, 3, 0, ""});
+}
+
+/* It may belong to an earlier datagram, and took this one's place: sent again once over the same
+ * socket, which is as good as before. */
+static void
+expect_second_try(enum kind kind, int error)
+{
+    expect(kind, error, &(struct wanted){1, 0, 3, 0, "one|two|"});
+    expect(kind, error, &(struct wanted){2, -error, 2, 0, ""});
+}
+
 /* Connected anew and sent again at once; should that fail as well, it is the outbox's. */
 static void
 expect_fresh_connection(enum kind kind, int error)
@@ -197,8 +214,8 @@ expect_back_off(enum kind kind, int error)
 
 ERRNO(dgram, eintr_is_sent_again, expect_again, DGRAM, EINTR)
 ERRNO(dgram, eagain_with_room_is_sent_again, expect_again, DGRAM, EAGAIN)
-ERRNO(dgram, enobufs_is_kept_for_soon, expect_soon, DGRAM, ENOBUFS)
-ERRNO(dgram, enomem_is_kept_for_soon, expect_soon, DGRAM, ENOMEM)
+ERRNO(dgram, enobufs_is_tried_thrice, expect_three_tries, DGRAM, ENOBUFS)
+ERRNO(dgram, enomem_is_tried_thrice, expect_three_tries, DGRAM, ENOMEM)
 ERRNO(dgram, emsgsize_costs_that_record_alone, expect_back_off, DGRAM, EMSGSIZE)
 ERRNO(dgram, econnrefused_connects_anew, expect_fresh_connection, DGRAM, ECONNREFUSED)
 ERRNO(dgram, enotconn_connects_anew, expect_fresh_connection, DGRAM, ENOTCONN)
@@ -224,8 +241,8 @@ ERRNO(stream, eacces_is_held_off, expect_back_off, STREAM, EACCES)
 
 ERRNO(udp, eintr_is_sent_again, expect_again, UDP, EINTR)
 ERRNO(udp, eagain_with_room_is_sent_again, expect_again, UDP, EAGAIN)
-ERRNO(udp, enobufs_is_kept_for_soon, expect_soon, UDP, ENOBUFS)
-ERRNO(udp, enomem_is_kept_for_soon, expect_soon, UDP, ENOMEM)
+ERRNO(udp, enobufs_is_tried_thrice, expect_three_tries, UDP, ENOBUFS)
+ERRNO(udp, enomem_is_tried_thrice, expect_three_tries, UDP, ENOMEM)
 ERRNO(udp, emsgsize_costs_that_record_alone, expect_back_off, UDP, EMSGSIZE)
 ERRNO(udp, enotconn_opens_anew, expect_fresh_connection, UDP, ENOTCONN)
 ERRNO(udp, enoent_opens_anew, expect_fresh_connection, UDP, ENOENT)
@@ -234,18 +251,12 @@ ERRNO(udp, econnreset_opens_anew, expect_fresh_connection, UDP, ECONNRESET)
 ERRNO(udp, edestaddrreq_opens_anew, expect_fresh_connection, UDP, EDESTADDRREQ)
 ERRNO(udp, ebadf_opens_anew, expect_fresh_connection, UDP, EBADF)
 ERRNO(udp, enetunreach_is_held_off, expect_back_off, UDP, ENETUNREACH)
-ERRNO(udp, ehostunreach_is_held_off, expect_back_off, UDP, EHOSTUNREACH)
+ERRNO(udp, ehostunreach_is_sent_again_once, expect_second_try, UDP, EHOSTUNREACH)
 ERRNO(udp, enetdown_is_held_off, expect_back_off, UDP, ENETDOWN)
 ERRNO(udp, eaddrnotavail_is_held_off, expect_back_off, UDP, EADDRNOTAVAIL)
 ERRNO(udp, eperm_is_held_off, expect_back_off, UDP, EPERM)
-ERRNO(udp, eacces_is_held_off, expect_back_off, UDP, EACCES)
-
-/* It belongs to an earlier datagram, and took this one's place: the socket is as good as before. */
-THL_TEST(errno_udp, econnrefused_is_sent_again_once_over_the_same_socket)
-{
-    expect(UDP, ECONNREFUSED, &(struct wanted){1, 0, 3, 0, "one|two|"});
-    expect(UDP, ECONNREFUSED, &(struct wanted){2, -ECONNREFUSED, 2, 0, ""});
-}
+ERRNO(udp, eacces_is_sent_again_once, expect_second_try, UDP, EACCES)
+ERRNO(udp, econnrefused_is_sent_again_once, expect_second_try, UDP, ECONNREFUSED)
 
 /* ---- a kernel that says there is room and takes nothing ---- */
 

@@ -18,7 +18,9 @@ import strings
 import wire
 from claims import PATIENCE_S, run, until
 
-STEP = 40
+STEP = 256 * 1024
+RECORD = 8192
+ENVELOPE = 1024
 FORMATS = ('json', 'logfmt', 'pretty', 'rfc5424', 'rfc3164')
 UDP_SIZE, UNIX_SIZE = 1232, 8000
 
@@ -43,17 +45,32 @@ class Listener(threading.Thread):
         until(f'{count} datagrams ({len(self.datagrams)})', lambda: len(self.datagrams) >= count, every_s=kit.FAST_S)
 
 
-def say(cases, sinks, wait, app=None):
+def _steps(cases, record):
+    """As many cases at a time as the queue holds, and each sink's, also when every byte is escaped."""
+    step, size = [], 0
+    for case in cases:
+        step.append(case)
+        size += 6 * min(len(case.data), record) + ENVELOPE
+        if size > STEP:
+            yield step
+            step, size = [], 0
+    if step:
+        yield step
+
+
+def say(cases, sinks, wait, app=None, record=RECORD):
     """hostile.c logs the cases; its ledger, and its pid."""
-    process = subprocess.Popen([os.environ['THL_HOSTILE'], *([app] if app is not None else [])], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, env={'THOLE_SINKS': ' '.join(sinks)})
+    environment = {'THOLE_SINKS': ' '.join(sinks), 'THOLE_LIMITS': f'record={record}'}
+    process = subprocess.Popen([os.environ['THL_HOSTILE'], *([app] if app is not None else [])],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     try:
-        for begin in range(0, len(cases), STEP):
-            step = cases[begin:begin + STEP]
+        said = 0
+        for step in _steps(cases, record):
+            said += len(step)
             process.stdin.write(b''.join(case.frame() for case in step) + b'S\0\0\0\0')
             process.stdin.flush()
-            assert int(process.stdout.readline()) == begin + len(step)
-            wait(begin + len(step))
+            assert int(process.stdout.readline()) == said
+            wait(said)
             process.stdin.write(b'\n')
         ledger = json.loads(process.communicate(timeout=PATIENCE_S)[0])
         assert process.returncode == 0
@@ -125,6 +142,21 @@ def one_case_is_one_record_of_each_receiver():
             for source, is_modern in sources.items():
                 check = judge.check_received if is_modern else judge.check_received_legacy
                 check(receiver.name, receiver.records(source), strings.CASES, records, pid)
+
+
+def record_of_fifty_thousand_bytes_comes_through_a_socket_that_may_have_it():
+    cases = [case for case in strings.CASES if case.long]
+    with contextlib.ExitStack() as stack:
+        both = [stack.enter_context(kit.receiver(name)) for name in kit.KINDS]
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        sinks = [f'syslog:{receiver.path("modern")}?format=rfc5424&size=60000' for receiver in both]
+        _, pid = say(cases, [f'file:{folder}/json?format=json', *sinks],
+                     lambda n: [receiver.wait('modern', n) for receiver in both], record=50000)
+        records = judge.check_json(_lines(f'{folder}/json'), cases)
+        for receiver in both:
+            received = receiver.records('modern')
+            assert max(len(record['sd']) for record in received) > 49000
+            judge.check_received(receiver.name, received, cases, records, pid)
 
 
 def hostile_name_of_the_program_stays_in_its_field():

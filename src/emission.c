@@ -115,28 +115,37 @@ thl_emission_open(struct thl_emission *e, struct thl_slab_ref *ref)
 
 /* ---- keys of their own ---- */
 
-static struct thl_site_key
-take_key(struct thl_emission_keys *to, const char *key, bool canonical)
+/* False when there is no room for a copy: five long keys that must change, in one record. */
+static bool
+take_key(struct thl_emission_keys *to, struct thl_site_key *key, bool canonical)
 {
-    struct thl_site_key taken = {key ? key : "", key ? (uint32_t)strlen(key) : 0};
-    if (!canonical || thl_field_is_canonical(taken.text, taken.size))
-        return taken;
-    if (sizeof(to->text) - to->used < THL_FIELD_KEY_MAX + 16) /* five such keys in one record */
-        return (struct thl_site_key){"_", 1};
+    if (!canonical || thl_field_is_canonical(key->text, key->size))
+        return true;
+    if (sizeof(to->text) - to->used < THL_FIELD_KEY_MAX + 16)
+        return false;
     char *copy = to->text + to->used;
-    taken.size = (uint32_t)thl_field_canonical(copy, taken.text, taken.size);
-    taken.text = copy;
-    to->used += taken.size;
-    return taken;
+    key->size = (uint32_t)thl_field_canonical(copy, key->text, key->size);
+    key->text = copy;
+    to->used += key->size;
+    return true;
 }
 
-void
+unsigned
 thl_emission_take_fields(struct thl_emission_keys *to, const thole_field *fields, unsigned n,
-                         bool canonical)
+                         bool canonical, uint32_t *cut)
 {
+    unsigned taken = 0;
     to->used = 0;
     for (unsigned i = 0; i < n; i++) {
-        to->keys[i] = take_key(to, fields[i].key, canonical);
-        to->values[i] = thl_field_value(&fields[i]);
+        const char *text = fields[i].key ? fields[i].key : "";
+        struct thl_site_key key = {text, (uint32_t)strlen(text)};
+        struct thl_value value = thl_field_value(&fields[i]);
+        if (!take_key(to, &key, canonical)) {
+            *cut += (uint32_t)thl_field_tagged_size(key.size, &value);
+            continue;
+        }
+        to->keys[taken] = key;
+        to->values[taken++] = value;
     }
+    return taken;
 }

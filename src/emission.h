@@ -34,9 +34,10 @@ struct thl_emission_keys {
     size_t used;
 };
 
-/* n <= THL_EMISSION_FIELDS; `canonical`: keys as a user may not have them are renamed. */
-void thl_emission_take_fields(struct thl_emission_keys *to, const thole_field *fields, unsigned n,
-                              bool canonical);
+/* n <= THL_EMISSION_FIELDS; `canonical`: keys as a user may not have them are renamed. How many
+ * were taken; the bytes of the others are added to *cut. */
+unsigned thl_emission_take_fields(struct thl_emission_keys *to, const thole_field *fields,
+                                  unsigned n, bool canonical, uint32_t *cut);
 
 /* The context to copy; NULL for a named logger. A stale handle becomes its named logger's. */
 const struct thl_slab_ref *thl_emission_open(struct thl_emission *e, struct thl_slab_ref *ref);

@@ -331,9 +331,9 @@ thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_siz
     e.cut = (uint32_t)(msg_size - e.msg_size);
     e.n = n < THL_EMISSION_FIELDS ? (unsigned)n : THL_EMISSION_FIELDS;
     e.cut += size_of_fields(fields + e.n, n - e.n);
+    e.n = thl_emission_take_fields(&own_keys, fields, e.n, true, &e.cut);
     if (e.cut)
         atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
-    thl_emission_take_fields(&own_keys, fields, e.n, true);
     e.keys = own_keys.keys;
     e.values = own_keys.values;
     emit(&e);
@@ -374,7 +374,7 @@ thl_emit_notice(void *to, size_t room, unsigned level, const char *msg, const th
     struct thl_emission e = {.level = level, .file = "", .msg = msg, .flags = THL_RECORD_NOTICE};
     e.msg_size = strlen(msg);
     e.n = n < THL_EMISSION_FIELDS ? (unsigned)n : THL_EMISSION_FIELDS;
-    thl_emission_take_fields(&own_keys, fields, e.n, false);
+    e.n = thl_emission_take_fields(&own_keys, fields, e.n, false, &e.cut);
     e.keys = own_keys.keys;
     e.values = own_keys.values;
     e.ticks = thl_clock_ticks();

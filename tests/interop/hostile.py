@@ -171,4 +171,12 @@ def hostile_name_of_the_program_stays_in_its_field():
             judge.check_rfc3164(_lines(f'{folder}/rfc3164'), case, records, app=judge.tag_name(s))
 
 
+def record_with_more_long_keys_than_it_can_hold_says_so():
+    with tempfile.TemporaryDirectory() as folder:
+        say([strings.CROWDED], [f'file:{folder}/json?format=json'], lambda n: None)
+        record = wire.parse_json(_lines(f'{folder}/json')[0])
+        lost = [key[:8] for key, _ in strings.CROWDED.fields if key not in record]
+        assert 'end' in record and (not lost or 'thole.truncated' in record), f'lost without a word: {lost}'
+
+
 run(globals())

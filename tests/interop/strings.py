@@ -140,3 +140,5 @@ def _collisions():
 
 
 CASES = [*_values(), *_addresses(), *_errnos(), *_collisions()]
+# More long keys than one record has room for: the record must not tell less than it was told, and be silent about it.
+CROWDED = keys_case([bytes([c]) + b'k' * 300 for c in range(65, 77)])

@@ -204,6 +204,7 @@ THL_TEST(full_disk, filled_and_freed_three_times_leaves_whole_lines_and_tells_ea
 
 THL_TEST(full_disk, filled_and_freed_while_its_files_rotate_is_told_as_well)
 {
-    fill_and_free("?rotate=256K&keep=1000");
+    /* no power of two: else the disk is full when a file is, and no record in part */
+    fill_and_free("?rotate=200K&keep=1000");
     cr_expect_gt(rotations, 20u);
 }

@@ -3,7 +3,7 @@
 import re
 
 from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept,
-                 check_once_in_order, now, run, sink_of, wait, worst_second_ms)
+                 check_offered, check_once_in_order, now, run, sink_of, wait, worst_second_ms)
 
 
 def refused(said, detector, *arguments):
@@ -44,7 +44,13 @@ def loss_repetition_and_disorder_are_seen():
     sink = {'name': 's', 'offered': 4, 'written': 3, 'dropped': 1, 'pending': 0,
             'cause': {'down': 1}}
     records = [record(i) for i in range(3)]
+    log = [{'logger': ''}] * 3 + [{'logger': 'thole'}]
+    report = {'logged': 4, 'queue_dropped': 1}
     assert check_kept(sink, records, 0) == 0
+    check_offered(report, sink, log)
+    refused('logged', check_offered, report, {**sink, 'offered': 2}, log)
+    refused('logged', check_offered, report, {**sink, 'offered': 5}, log)
+    refused('2 are in the log', check_offered, report, sink, log[1:])
     check_once_in_order(records, 's')
     refused('1 records lost', check_kept, sink, records[1:], 0)
     refused('-1 records lost', check_kept, sink, [*records, record(3)], 0)

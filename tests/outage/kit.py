@@ -174,6 +174,14 @@ def check_once_in_order(records, name):
     assert last, f'{name}: nothing came'
 
 
+def check_offered(report, sink, log):
+    """Every record that was logged was offered to the sink, and besides these only notices."""
+    logged = report['logged'] - report['queue_dropped']
+    said = sum(record['logger'] == 'thole' for record in log)
+    assert logged <= sink['offered'] <= logged + said, f'{logged} were logged: {sink}'
+    assert len(log) - said == logged, f'{logged} were logged, {len(log) - said} are in the log'
+
+
 def check_kept(sink, records, kernel):
     """Of what was offered all has come or is counted, but for what the kernel had taken."""
     assert sink['pending'] == 0, sink

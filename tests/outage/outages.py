@@ -6,7 +6,7 @@ could be kept, all that is lost is counted and said, and all is well again withi
 import json
 import math
 
-from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept,
+from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept, check_offered,
                  check_once_in_order, most_in_a_second, notices, now, numbered, recovery_ns,
                  run, sink_of, wait)
 
@@ -86,6 +86,7 @@ class Scene:
     def check_books(self, kind, kernel):
         sink, records = self.sink(kind), self.records(kind)
         check_once_in_order(records, kind)
+        check_offered(self.report, sink, self.records_of_log)
         lost = check_kept(sink, records, kernel)
         check_announced(sink, self.records_of_log, records)
         self.figures.append(f"{kind}: offered {sink['offered']} came {len(records)} "

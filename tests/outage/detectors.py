@@ -3,7 +3,8 @@
 import re
 
 from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept,
-                 check_offered, check_once_in_order, now, run, sink_of, wait, worst_second_ms)
+                 check_offered, check_once_in_order, now, sink_of, wait, worst_second_ms)
+from claims import run
 
 
 def refused(said, detector, *arguments):

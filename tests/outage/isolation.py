@@ -8,8 +8,9 @@ import errno
 import fcntl
 import os
 
-from kit import (S, Daemon, Folder, Receiver, check_calls, check_once_in_order, now, run, sink_of,
-                 wait, worst_second_ms)
+from kit import (S, Daemon, Folder, Receiver, check_calls, check_once_in_order, now, sink_of, wait,
+                 worst_second_ms)
+from claims import run
 
 RATE, THREADS = 10000, 2
 WARM_S, LASTS_S = 0.3, 2

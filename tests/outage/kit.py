@@ -2,13 +2,9 @@
 """What the tests of outages share: a daemon that logs steadily, receivers that can fail, and what
 must hold between the two.
 
-A test is a function without parameters or underscore ahead, whose name is its claim;
-run(globals()) runs them all, side by side where it is told so. OUTAGE_DAEMON and OUTAGE_RECEIVER
-are the programs: each says in its first lines what it understands. All times are nanoseconds of
-CLOCK_MONOTONIC.
+OUTAGE_DAEMON and OUTAGE_RECEIVER are the programs: each says in its first lines what it
+understands. All times are nanoseconds of CLOCK_MONOTONIC.
 """
-import concurrent.futures
-import inspect
 import json
 import os
 import pathlib
@@ -17,20 +13,15 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
+
+from claims import PATIENCE_S, stop_process
 
 DAEMON = os.environ['OUTAGE_DAEMON']
 RECEIVER = os.environ['OUTAGE_RECEIVER']
-PATIENCE_S = 20  # for what takes milliseconds, on a machine that is busy
 S = 10**9
 NUMBERED = re.compile(r'\bt"?[=:]"?(\d+)"?[ ,]"?i"?[=:]"?(\d+)"?[ ,]"?at"?[=:]"?(\d+)')
-
-
-class Skipped(Exception):
-    pass
 
 
 def now():
@@ -65,8 +56,7 @@ class Receiver:
         os.kill(self.process.pid, number)
 
     def pause(self):
-        self._send(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+        stop_process(self.process.pid)
 
     def resume(self):
         self._send(signal.SIGCONT)
@@ -241,8 +231,6 @@ def worst_second_ms(records, begin, end):
     return max(statistics.median(delays) for delays in seconds.values()) / 1e6
 
 
-# ---- running ----
-
 class Folder:
     """with Folder() as folder: kept for a look when the test fails and KEEP is set."""
 
@@ -253,28 +241,3 @@ class Folder:
     def __exit__(self, kind, *_):
         if not kind or 'KEEP' not in os.environ:
             shutil.rmtree(self.path)
-
-
-def _one(test):
-    try:
-        return 'ok', test() or ''
-    except Skipped as why:
-        return 'skipped', str(why)
-    except Exception:  # pylint: disable=broad-except
-        return 'FAILED', '\n' + traceback.format_exc()
-
-
-def run(names, at_once=1):
-    wanted = sys.argv[1:]
-    tests = {name: test for name, test in names.items()
-             if inspect.isfunction(test) and test.__module__ == '__main__' and
-             not name.startswith('_') and not inspect.signature(test).parameters and (not wanted or name in wanted)}
-    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        running = {name: pool.submit(_one, test) for name, test in tests.items()}
-    results = [(name, *task.result()) for name, task in running.items()]
-    for name, verdict, text in results:
-        print(f'{verdict:8} {name}  {text}')
-    verdicts = {verdict for _, verdict, _ in results}
-    if not verdicts or verdicts == {'skipped'}:
-        sys.exit(77 if verdicts else 1)
-    sys.exit(1 if 'FAILED' in verdicts else 0)

@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 
-from kit import (S, Daemon, Folder, Receiver, Skipped, check_announced, check_calls, check_kept,
-                 check_once_in_order, most_in_a_second, notices, now, recovery_ns, run, sink_of,
-                 wait)
+from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept,
+                 check_once_in_order, most_in_a_second, notices, now, recovery_ns, sink_of, wait)
+from claims import Skipped, run
 
 RECORDS = 10000
 INSIDE = 'OUTAGE_INSIDE'  # of the environment: the namespace is ours

@@ -6,9 +6,10 @@ could be kept, all that is lost is counted and said, and all is well again withi
 import json
 import math
 
-from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept, check_offered,
-                 check_once_in_order, most_in_a_second, notices, now, numbered, recovery_ns,
-                 run, sink_of, wait)
+from kit import (S, Daemon, Folder, Receiver, check_announced, check_calls, check_kept,
+                 check_offered, check_once_in_order, most_in_a_second, notices, now, numbered,
+                 recovery_ns, sink_of, wait)
+from claims import run
 
 RATE, THREADS = 2000, 3
 WARM_S, AFTER_S = 1.5, 2.5

@@ -4,6 +4,7 @@
 run(globals()) runs them all, says which failed, and exits with 1 then, with 77 when all were skipped. Waiting is for
 events, and bounded.
 """
+import concurrent.futures
 import inspect
 import os
 import pathlib
@@ -38,23 +39,29 @@ def stop_process(pid):
                                   for task in tasks.iterdir()))
 
 
-def run(names):
-    failed = skipped = passed = 0
-    for name, test in list(names.items()):
-        if not inspect.isfunction(test) or test.__module__ != '__main__' or \
-                inspect.signature(test).parameters or name.startswith('_'):
-            continue
-        began = time.monotonic()
-        try:
-            test()
-            passed += 1
-            print(f'ok       {name} ({time.monotonic() - began:.1f} s)', flush=True)
-        except Skipped as why:
-            skipped += 1
-            print(f'skipped  {name}: {why}', flush=True)
-        except Exception:  # pylint: disable=broad-except
-            failed += 1
-            print(f'FAILED   {name}\n{traceback.format_exc()}', flush=True)
-    if failed == 0 and passed == 0:
-        sys.exit(77 if skipped else 1)
-    sys.exit(1 if failed else 0)
+def _outcome(test):
+    began = time.monotonic()
+    try:
+        figures = test() or ''
+        return 'ok', f'({time.monotonic() - began:.1f} s) {figures}'
+    except Skipped as why:
+        return 'skipped', str(why)
+    except Exception:  # pylint: disable=broad-except
+        return 'FAILED', '\n' + traceback.format_exc()
+
+
+def run(names, at_once=1):
+    """Those that the program's arguments name, or all; what a test returns is printed beside its name."""
+    wanted, verdicts = sys.argv[1:], set()
+    tests = {name: test for name, test in names.items()
+             if inspect.isfunction(test) and test.__module__ == '__main__' and not name.startswith('_') and
+             not inspect.signature(test).parameters and (not wanted or name in wanted)}
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        running = {pool.submit(_outcome, test): name for name, test in tests.items()}
+        for done in concurrent.futures.as_completed(running):
+            verdict, text = done.result()
+            verdicts.add(verdict)
+            print(f'{verdict:8} {running[done]} {text}', flush=True)
+    if not verdicts or verdicts == {'skipped'}:
+        sys.exit(77 if verdicts else 1)
+    sys.exit(1 if 'FAILED' in verdicts else 0)

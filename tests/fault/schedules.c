@@ -217,7 +217,7 @@ expect_soon(const struct policy *p)
     char script[64];
 
     folder_make();
-    snprintf(script, sizeof(script), "ok,%s*12", p->name);
+    snprintf(script, sizeof(script), "ok,%s*20", p->name);
     start_failing("write", script);
     overflow(p);
     cr_expect_eq(thole_flush(20000), 0);

@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ['src', 'src/cli', 'sinks', 'tests/unit', 'tests/system', 'tests/fuzz', 'tests/race', 'tests/sanity']
+FOLDERS = ['src', 'src/cli', 'sinks', 'tests/unit', 'tests/system', 'tests/fault', 'tests/fuzz', 'tests/race', 'tests/sanity']
 
 
 def unlisted(root, folder):

@@ -58,7 +58,21 @@ def hanging(operation):
 
 # ---- the claim ----
 
+class Late(AssertionError):
+    pass
+
+
 def expect_no_delay(*stalls):
+    """A busy machine is late now and then; a sink that delays others is so each time."""
+    for last in (False, False, True):
+        try:
+            return try_once(*stalls)
+        except Late:
+            if last:
+                raise
+
+
+def try_once(*stalls):
     with Folder() as folder, contextlib.ExitStack() as stack:
         stalled, arguments = [], ['flush=0']
         for stall in stalls:
@@ -96,11 +110,13 @@ def check(report, receivers, stalled, begin, end):
         check_once_in_order(records, kind)
         assert sink['offered'] == sink['written'] == len(records), (sink, len(records))
         delay = worst_second_ms(records, begin, end)
-        assert delay < DELAY_MS, f'{kind}: {delay:.1f} ms'
+        if delay >= DELAY_MS:
+            raise Late(f'{kind}: {delay:.1f} ms')
         delays.append(f'{kind} {delay:.2f} ms')
     stop_ms = report['stop_ns'] / 1e6
     assert report['stopped'] == -errno.ETIMEDOUT, report['stopped']
-    assert stop_ms < STOP_MS + STOP_MORE_MS, f'thole_stop({STOP_MS}) took {stop_ms:.0f} ms'
+    if stop_ms >= STOP_MS + STOP_MORE_MS:
+        raise Late(f'thole_stop({STOP_MS}) took {stop_ms:.0f} ms')
     return f"{', '.join(delays)}; log call: median {report['median_ns']} ns, worst " \
         f"{report['worst_ns'] / 1e6:.2f} ms; thole_stop({STOP_MS}): {stop_ms:.0f} ms"
 

@@ -314,7 +314,7 @@ offer(struct thl_dispatch *d, size_t i, const struct thl_route *route, unsigned 
     size_t size = render(d, route->style);
     d->view.seq = 0;
     if (size == 0)
-        thl_outbox_refuse(o, d->view.level, THOLE_TOO_BIG);
+        thl_outbox_refuse(o, d->view.level, THOLE_TOO_BIG, how);
     else
         put_waiting(d, o, d->render[route->style], size, how);
 }

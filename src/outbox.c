@@ -177,8 +177,10 @@ append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_l
 {
     struct thl_batch *b = &o->fill;
     char *to = b->bytes + b->size;
-    if (b->n == 0)
+    if (b->n == 0) {
         b->since_ms = thl_clock_coarse_ms();
+        b->nnotices = 0;
+    }
     memcpy(to, bytes, size);
     if (lf)
         to[size++] = '\n';
@@ -190,10 +192,29 @@ append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_l
     o->queued++;
 }
 
+static void
+mark_notice_locked(struct thl_batch *b)
+{
+    if (b->nnotices < THL_OUTBOX_NOTICES)
+        b->notice[b->nnotices++] = b->n - 1;
+}
+
 static bool
 is_lines(const struct thl_outbox *o)
 {
     return (o->target->ops->flags & THOLE_SINK_LINES) != 0;
+}
+
+void
+thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause,
+                  unsigned how)
+{
+    thl_outbox_hold(o);
+    o->offered++;
+    if (how & THL_OUTBOX_QUIET)
+        thl_outbox_book_drop_locked(o, cause);
+    else
+        thl_outbox_count_drop_locked(o, level, cause);
 }
 
 enum thl_outbox_put
@@ -204,16 +225,14 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
     thl_outbox_hold(o);
     if (has_room_locked(o, size + lf, level)) {
         append_locked(o, bytes, size, level, lf);
+        if (how & THL_OUTBOX_QUIET)
+            mark_notice_locked(&o->fill);
         return THL_OUTBOX_PUT;
     }
     if ((how & THL_OUTBOX_MAY_WAIT) && !o->trouble && !o->stalled)
         return THL_OUTBOX_WAIT;
-    o->offered++;
-    enum thole_cause cause = o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL;
-    if (how & THL_OUTBOX_QUIET)
-        thl_outbox_book_drop_locked(o, cause);
-    else
-        thl_outbox_count_drop_locked(o, level, cause);
+    thl_outbox_refuse(o, level, o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL,
+                      how);
     return THL_OUTBOX_DROPPED;
 }
 
@@ -233,14 +252,6 @@ thl_outbox_set_fallback(struct thl_outbox *o, struct thl_outbox *stderr_outbox)
 {
     if (o != stderr_outbox)
         o->fallback = stderr_outbox;
-}
-
-void
-thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause)
-{
-    thl_outbox_hold(o);
-    o->offered++;
-    thl_outbox_count_drop_locked(o, level, cause);
 }
 
 void

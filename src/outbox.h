@@ -77,8 +77,9 @@ enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const char *bytes, size
 /* Counts a record that rate= holds back. */
 void thl_outbox_suppress(struct thl_outbox *o);
 
-/* Counts a record that was offered and can never be written. */
-void thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause);
+/* Counts a record that was offered and is not queued. */
+void thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause,
+                       unsigned how);
 
 /* Lets the lock go and wakes the target's thread. */
 void thl_outbox_release(struct thl_outbox *o);

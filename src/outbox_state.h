@@ -11,13 +11,16 @@
 
 #define THL_OUTBOX_RECORD_BYTES 64 /* a record's least share of the queue: bounds their number */
 
+#define THL_OUTBOX_NOTICES 16 /* of a batch that are told from others; more are as others are */
+
 struct thl_batch {
     char *bytes;
     size_t size;
     struct thole_sink_record *record;
-    size_t n, next;   /* next: the first that is not written yet */
-    size_t touched;   /* bytes that have memory behind them */
-    int64_t since_ms; /* when its first record came */
+    size_t n, next;                              /* next: the first that is not written yet */
+    size_t touched;                              /* bytes that have memory behind them */
+    int64_t since_ms;                            /* when its first record came */
+    size_t notice[THL_OUTBOX_NOTICES], nnotices; /* where thole's own records stand */
 };
 
 struct thl_outbox {

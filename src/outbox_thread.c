@@ -54,6 +54,21 @@ thl_outbox_open(struct thl_outbox *o)
     return rc;
 }
 
+/* The next record of the batch is one that the sink will never take. */
+static void
+drop_next_locked(struct thl_outbox *o)
+{
+    struct thl_batch *b = &o->drain;
+    bool notice = false;
+    for (size_t i = 0; i < b->nnotices; i++)
+        notice |= b->notice[i] == b->next;
+    if (notice)
+        thl_outbox_book_drop_locked(o, THOLE_TOO_BIG);
+    else
+        thl_outbox_count_drop_locked(o, b->record[b->next].level, THOLE_TOO_BIG);
+    b->next++;
+}
+
 /* Books what one write did. */
 static void
 settle(struct thl_outbox *o, int rc, size_t done)
@@ -67,7 +82,7 @@ settle(struct thl_outbox *o, int rc, size_t done)
     o->written += done;
     b->next += done;
     if (rc == -EMSGSIZE && b->next < b->n)
-        thl_outbox_count_drop_locked(o, b->record[b->next++].level, THOLE_TOO_BIG);
+        drop_next_locked(o);
     else if (rc < 0)
         thl_outbox_enter_trouble_locked(o, -rc);
     if (rc == 0)

@@ -273,6 +273,59 @@ THL_TEST(contract, flush_that_fails_is_an_outage_that_loses_nothing)
     cr_expect_eq(s.sink[0].written, s.sink[0].offered);
 }
 
+/* ---- records that a sink cannot take ---- */
+
+static int
+refuse_all(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    (void)sink;
+    (void)records;
+    (void)n;
+    *done = 0;
+    return -EMSGSIZE;
+}
+
+/* One record is lost, and with it the notice of that; but not a notice of each notice. */
+static void
+lose_one_record(const struct thole_sink_ops *ops)
+{
+    thole_test_set_clock(THEN);
+    cr_assert_eq(thole_sink_register("small", ops), 0);
+    start_with("small: memory:");
+    for (int i = 0; i < 4; i++) {
+        if (i == 0)
+            thole_info(root, "too big");
+        cr_assert_eq(thole_flush(PATIENCE_MS), 0);
+        thole_test_advance_clock(SECOND);
+    }
+    cr_assert_eq(thole_stop(PATIENCE_MS), 0);
+    cr_expect_eq(count_lines("\"msg\":\"records dropped\",\"sink\":\"small:\","
+                             "\"cause\":\"too_big\",\"count\":1,"),
+                 1u, "%.1000s", thole_test_lines());
+    cr_expect_eq(count_lines("\n"), 2u, "%.1000s", thole_test_lines());
+    const struct thole_stats s = take_stats();
+    cr_expect_eq(s.sink[0].offered, 2u);
+    cr_expect_eq(s.sink[0].cause[THOLE_TOO_BIG], 2u);
+}
+
+THL_TEST(contract, notices_that_a_sink_has_no_room_for_are_not_announced_in_turn)
+{
+    static struct thole_sink_ops ops;
+
+    ops = with_a_thread;
+    ops.max_record = 20; /* not even a record's time fits */
+    lose_one_record(&ops);
+}
+
+THL_TEST(contract, notices_that_a_sink_refuses_are_not_announced_in_turn)
+{
+    static struct thole_sink_ops ops;
+
+    ops = with_a_thread;
+    ops.write = refuse_all;
+    lose_one_record(&ops);
+}
+
 /* ---- words ---- */
 
 static int

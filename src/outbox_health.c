@@ -102,7 +102,8 @@ void
 thl_outbox_move_on_locked(struct thl_outbox *o)
 {
     int64_t now = thl_clock_mono_ms();
-    o->trouble_since_ms = now;
+    if (!o->down_was_said) /* slow, but it moves; an outage is as long as it is */
+        o->trouble_since_ms = now;
     o->blocked_ms = BLOCKED_FIRST_MS;
     if (o->next_try_ms > now + BLOCKED_FIRST_MS &&
         thl_outbox_cause_of(o->error) == THOLE_WOULD_BLOCK)

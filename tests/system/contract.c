@@ -273,6 +273,47 @@ THL_TEST(contract, flush_that_fails_is_an_outage_that_loses_nothing)
     cr_expect_eq(s.sink[0].written, s.sink[0].offered);
 }
 
+/* ---- trouble ---- */
+
+/* One record a call, and then no room. */
+static int
+write_one_a_call(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    if (!atomic_load(&asked.wants))
+        return write_asked(sink, records, n, done);
+    atomic_fetch_add(&asked.writes, 1);
+    *done = 1;
+    return -ENOSPC;
+}
+
+static struct thole_sink_ops slow;
+
+THL_TEST(contract, outage_is_as_long_as_it_is_though_some_records_went_through)
+{
+    thole_test_set_clock(THEN);
+    slow = with_a_thread;
+    slow.write = write_one_a_call;
+    slow.wants_reopen = NULL;
+    cr_assert_eq(thole_sink_register("slow", &slow), 0);
+    start_with("slow: memory:");
+    atomic_store(&asked.wants, true);
+    for (int i = 0; i < 8; i++)
+        thole_info(root, "record");
+    for (unsigned i = 1; i <= 5; i++) {
+        cr_assert(reaches(&asked.writes, i));
+        thole_test_advance_clock(10 * SECOND);
+        (void)thole_flush(1); /* the time for another try has come */
+    }
+    atomic_store(&asked.wants, false);
+    thole_test_advance_clock(10 * SECOND);
+    cr_assert_eq(thole_flush(PATIENCE_MS), 0);
+    cr_assert_eq(thole_stop(PATIENCE_MS), 0);
+    const char *after = strstr(thole_test_lines(), "\"sink recovered\",\"sink\":\"slow:\",");
+    cr_assert_not_null(after, "%s", thole_test_lines());
+    after = strstr(after, "\"after\":");
+    cr_expect(after && strtod(after + 8, NULL) >= 50, "%s", thole_test_lines());
+}
+
 /* ---- records that a sink cannot take ---- */
 
 static int

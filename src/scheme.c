@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SCHEMES 32
@@ -12,12 +13,16 @@
 
 extern const struct thole_sink_ops thl_sink_udp, thl_sink_memory, thl_sink_null, thl_sink_fault;
 
+/* What a sink has at least: it was compiled when there was no more. */
+#define FIRST_SIZE offsetof(struct thole_sink_ops, wants_reopen)
+
 /* Entries are complete before `n` counts them (release in register, acquire in find). */
 static struct {
     pthread_mutex_t lock;
     _Atomic size_t n;
     char text[SCHEMES][SCHEME_MAX + 1];
     const struct thole_sink_ops *ops[SCHEMES];
+    struct thole_sink_ops own[SCHEMES]; /* of registered ones: members that they lack are zero */
 } schemes = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .n = 8,
@@ -45,7 +50,8 @@ add_locked(const char *scheme, size_t size, const struct thole_sink_ops *ops)
     if (n == SCHEMES)
         return -ENOSPC;
     memcpy(schemes.text[n], scheme, size + 1);
-    schemes.ops[n] = ops;
+    memcpy(&schemes.own[n], ops, ops->size < sizeof(*ops) ? ops->size : sizeof(*ops));
+    schemes.ops[n] = &schemes.own[n];
     atomic_store_explicit(&schemes.n, n + 1, memory_order_release); /* pairs with find */
     return 0;
 }
@@ -57,7 +63,7 @@ thl_scheme_register(const char *scheme, const struct thole_sink_ops *ops)
     size_t size = scheme ? strlen(scheme) : 0;
     if (size == 0 || size > SCHEME_MAX || strspn(scheme, allowed) != size)
         return -EINVAL;
-    if (!ops || ops->size < sizeof(*ops) || !ops->open || !ops->write || !ops->close ||
+    if (!ops || ops->size < FIRST_SIZE || !ops->open || !ops->write || !ops->close ||
         !ops->format || thl_format_parse(ops->format, strlen(ops->format)) < 0)
         return -EINVAL;
     pthread_mutex_lock(&schemes.lock);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <thole/sink.h>
 #include <thole/test.h>
 #include <thole/thole.h>
@@ -141,6 +142,31 @@ reaches(_Atomic unsigned *counter, unsigned wanted)
         if (atomic_load(counter) >= wanted)
             return true;
     return false;
+}
+
+/* ---- members of later ---- */
+
+/* What follows a struct of an earlier day is not its own. */
+static bool
+never_to_be_called(void *sink)
+{
+    (void)sink;
+    abort();
+}
+
+THL_TEST(contract, sink_compiled_before_the_last_members_is_taken_without_them)
+{
+    static struct thole_sink_ops old;
+
+    old = with_a_thread;
+    old.wants_reopen = never_to_be_called;
+    old.size = offsetof(struct thole_sink_ops, wants_reopen) - 1;
+    cr_expect_eq(thole_sink_register("old", &old), -EINVAL, "one that cannot even be closed");
+    old.size++;
+    cr_assert_eq(thole_sink_register("old", &old), 0);
+    start_with("old:");
+    log_and_flush("x");
+    cr_expect_eq(atomic_load(&asked.writes), 1u);
 }
 
 /* ---- reopening by itself ---- */

@@ -118,7 +118,7 @@ thl_outbox_leave_trouble_locked(struct thl_outbox *o)
         return;
     o->trouble = false;
     o->next_try_ms = 0;
-    if (o->unsaid_since_ns != 0)
+    if (o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0)
         thl_emit_wake(); /* what was lost can be said now */
     if (!o->down_was_said)
         return;

@@ -340,6 +340,32 @@ THL_TEST(contract, outage_is_as_long_as_it_is_though_some_records_went_through)
     cr_expect(after && strtod(after + 8, NULL) >= 50, "%s", thole_test_lines());
 }
 
+static int
+write_when_there_is_room(void *sink, const struct thole_sink_record *records, size_t n,
+                         size_t *done)
+{
+    if (!atomic_load(&asked.wants))
+        return write_asked(sink, records, n, done);
+    atomic_fetch_add(&asked.questions, 1);
+    *done = 0;
+    return -EAGAIN;
+}
+
+THL_TEST(contract, what_a_rate_held_back_is_said_after_a_blockade_though_nothing_more_is_logged)
+{
+    slow = with_a_thread;
+    slow.write = write_when_there_is_room;
+    slow.wants_reopen = NULL;
+    cr_assert_eq(thole_sink_register("slow", &slow), 0);
+    start_with("slow:?rate=1/s");
+    atomic_store(&asked.wants, true);
+    for (int i = 0; i < 5; i++)
+        thole_info(root, "record");
+    cr_assert(reaches(&asked.questions, 8)); /* by then the writer sleeps */
+    atomic_store(&asked.wants, false);
+    cr_expect(reaches(&asked.writes, 2), "one record and the notice: no flush wakes the writer");
+}
+
 /* ---- records that a sink cannot take ---- */
 
 static int

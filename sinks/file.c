@@ -116,7 +116,7 @@ thl_file_change_to(struct thl_file *f, const struct thl_descriptor *fresh, off_t
 {
     if (fresh->dev != f->d.dev || fresh->ino != f->d.ino) {
         thl_pipe_forget(&f->pipe);
-        f->dirty_since_ms = 0;
+        f->dirty_since_ms = f->refused_since_ms = 0;
         f->owed = f->owed == THL_FILE_OWES_DELETION ? f->owed : THL_FILE_OWES_NOTHING;
     }
     thl_descriptor_close(&f->d);

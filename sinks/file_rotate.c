@@ -363,7 +363,8 @@ rotate_in_folder(const struct folder *f, const struct thl_descriptor *d, bool du
 
 /* A description of its own: that of *d, and so a lock on it, is shared with forked processes. */
 static int
-lock_path(const char *path, const struct thl_descriptor *d, struct thl_descriptor *lock)
+lock_path(const char *path, const struct thl_descriptor *d, bool overdue,
+          struct thl_descriptor *lock)
 {
     int fd = open(path, THL_FILE_FLAGS);
 
@@ -374,7 +375,7 @@ lock_path(const char *path, const struct thl_descriptor *d, struct thl_descripto
         return rc;
     if (lock->dev != d->dev || lock->ino != d->ino)
         rc = -ESTALE;
-    else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0)
+    else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0 && !(overdue && errno == EWOULDBLOCK))
         rc = -errno;
     if (rc < 0)
         thl_descriptor_close(lock);
@@ -382,18 +383,18 @@ lock_path(const char *path, const struct thl_descriptor *d, struct thl_descripto
 }
 
 int
-thl_file_rotate(const char *path, const struct thl_descriptor *d, bool durable,
+thl_file_rotate(const char *path, const struct thl_descriptor *d, unsigned how,
                 struct thl_descriptor *fresh)
 {
     struct thl_descriptor lock = {.fd = -1};
     struct folder f;
-    int rc = lock_path(path, d, &lock);
+    int rc = lock_path(path, d, how & THL_FILE_ROTATE_OVERDUE, &lock);
 
     if (rc < 0)
         return rc;
     rc = open_folder(&f, path);
     if (rc == 0) {
-        rc = rotate_in_folder(&f, d, durable, fresh);
+        rc = rotate_in_folder(&f, d, how & THL_FILE_ROTATE_DURABLE, fresh);
         close(f.fd);
     }
     (void)flock(lock.fd, LOCK_UN); /* a process forked meanwhile has it, too */

@@ -15,8 +15,9 @@
  *
  * Among several processes who has the lock (flock) of the file that PATH is rotates it; the others
  * go on writing to what they have open, even past the limit, find that PATH is another file by now,
- * and follow. Nothing written meanwhile is lost: it stands in the rotated file.
- * tests/system/rotation.c attacks this.
+ * and follow. Nothing written meanwhile is lost: it stands in the rotated file. The lock spares
+ * files that are almost empty, and no more: whoever may read the file can hold it, so who has
+ * waited for long rotates without. tests/system/rotation.c attacks this.
  */
 #ifndef THOLE_SINK_FILE_ROTATE_H
 #define THOLE_SINK_FILE_ROTATE_H
@@ -34,10 +35,13 @@ int64_t thl_file_rotate_today(void);
 /* The day of the last byte that the file holds; of an empty one, today. */
 int64_t thl_file_rotate_day(const struct stat *st);
 
-/* Rotates `path`, which is open as *d; *fresh is then the new file. With `durable` its name is on
- * the disk. Returns 0 or a negative errno, and *fresh untouched: -EWOULDBLOCK: another process is
- * at it; -ESTALE: the path leads to another file already, or to none. */
-int thl_file_rotate(const char *path, const struct thl_descriptor *d, bool durable,
+enum { THL_FILE_ROTATE_DURABLE = 1, THL_FILE_ROTATE_OVERDUE = 2 };
+
+/* Rotates `path`, which is open as *d; *fresh is then the new file. DURABLE: its name is on the
+ * disk. OVERDUE: whoever has the lock. Returns 0 or a negative errno, and *fresh untouched:
+ * -EWOULDBLOCK: another process is at it; -ESTALE: the path leads to another file already, or to
+ * none. */
+int thl_file_rotate(const char *path, const struct thl_descriptor *d, unsigned how,
                     struct thl_descriptor *fresh);
 
 /* Deletes the oldest rotated files but `keep`, and nothing else. 0 or a negative errno. */

@@ -18,11 +18,12 @@ struct thl_file {
         THL_FILE_OWES_REOPENING,
         THL_FILE_OWES_ROTATION,
         THL_FILE_OWES_DELETION
-    } owed;                 /* what failed, and is due again */
-    off_t size;             /* when last looked at */
-    int64_t day;            /* of what the file holds: see file_rotate.h */
-    int64_t dirty_since_ms; /* with sync=: of the first byte that is not on the disk; 0: none */
-    dev_t root_dev;         /* of "/" when the path was opened */
+    } owed;                   /* what failed, and is due again */
+    int64_t refused_since_ms; /* the lock that who rotates takes; 0: it is not */
+    off_t size;               /* when last looked at */
+    int64_t day;              /* of what the file holds: see file_rotate.h */
+    int64_t dirty_since_ms;   /* with sync=: of the first byte that is not on the disk; 0: none */
+    dev_t root_dev;           /* of "/" when the path was opened */
     ino_t root_ino;
     struct thl_pipe pipe;
     const struct thole_sink_ops *standard; /* PATH is descriptor 1 or 2: its sink does it all */

@@ -9,6 +9,7 @@
 #include "file_state.h"
 
 #define TRIES 4 /* at a file with room, of one that other processes rotate as well */
+#define REFUSED_MS 2000
 
 /* ---- rotation ---- */
 
@@ -26,16 +27,28 @@ follow(struct thl_file *f)
     return rc == 0;
 }
 
+/* Nobody who rotates has the lock for so long. */
+static bool
+is_overdue(const struct thl_file *f)
+{
+    return f->refused_since_ms != 0 && thl_file_now_ms() - f->refused_since_ms >= REFUSED_MS;
+}
+
 static int
 rotate(struct thl_file *f)
 {
     struct thl_descriptor fresh;
+    unsigned how = f->keys.sync != THL_FILE_SYNC_NONE ? THL_FILE_ROTATE_DURABLE : 0;
     int rc = thl_file_is_in_its_root(f) ? thl_file_lines_end(f->d.fd, &f->torn) : -EXDEV;
 
     if (rc == 0)
         rc = thl_file_sync(f);
+    if (rc == 0 && is_overdue(f))
+        how |= THL_FILE_ROTATE_OVERDUE;
     if (rc == 0)
-        rc = thl_file_rotate(f->path, &f->d, f->keys.sync != THL_FILE_SYNC_NONE, &fresh);
+        rc = thl_file_rotate(f->path, &f->d, how, &fresh);
+    if (rc == -EWOULDBLOCK && f->refused_since_ms == 0)
+        f->refused_since_ms = thl_file_now_ms();
     if (rc < 0)
         return rc;
     thl_file_change_to(f, &fresh, 0, thl_file_rotate_today());

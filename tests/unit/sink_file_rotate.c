@@ -306,7 +306,8 @@ THL_TEST(sink_file_rotate, mode_and_owner_are_the_old_files)
 
 /* ---- by day ---- */
 
-static time_t ahead_s; /* of the time */
+static time_t ahead_s;  /* of the time */
+static time_t waited_s; /* by the monotonic clock, though nobody did */
 
 /* In place of the C library's. */
 int
@@ -316,6 +317,8 @@ clock_gettime(clockid_t id, struct timespec *ts)
 
     if (id == CLOCK_REALTIME)
         ts->tv_sec += ahead_s;
+    else
+        ts->tv_sec += waited_s;
     return rc;
 }
 
@@ -465,6 +468,33 @@ THL_TEST(sink_file_rotate, who_does_not_get_the_lock_writes_on_and_tries_again)
     write_lines(sink, &next, 1, 100, 1);
     cr_expect_eq(list_others(folder, "a.log").n, 1u);
     cr_assert_eq(flock(other, LOCK_EX | LOCK_NB), 0, "the lock was given back");
+    close(other);
+    ops->close(sink);
+    remove_folder(folder);
+}
+
+/* Whoever may read the file may lock it: that must not make it grow for ever. */
+THL_TEST(sink_file_rotate, lock_that_is_not_given_back_is_passed_over_two_seconds_later)
+{
+    const char *folder = make_folder(), *path = log_in(folder);
+    void *sink = OPEN(path, "rotate", "4K");
+    unsigned next = 0;
+    int other = open(path, O_RDONLY | O_CLOEXEC);
+
+    cr_assert_eq(flock(other, LOCK_EX), 0);
+    write_lines(sink, &next, 60, 100, 64);
+    cr_expect_eq(list_others(folder, "a.log").n, 0u);
+    waited_s = 3;
+    write_lines(sink, &next, 1, 100, 1);
+    struct names l = list_others(folder, "a.log");
+    cr_assert_eq(l.n, 1u);
+    next = 0;
+    cr_expect_eq(expect_next_lines(path_in(folder, l.name[0]), &next, 100), 6000u);
+    cr_expect_eq(expect_next_lines(path, &next, 100), 100u);
+    other = close(other) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    cr_assert_eq(flock(other, LOCK_EX), 0);
+    write_lines(sink, &next, 60, 100, 64);
+    cr_expect_eq(list_others(folder, "a.log").n, 1u, "of the next file it is waited for anew");
     close(other);
     ops->close(sink);
     remove_folder(folder);

@@ -76,7 +76,8 @@ struct thole_sink_ops {
 
     /* Writes n >= 1 records in order, and sets *done to the number that were written whole.
      * Returns 0 when all were, or a negative errno that belongs to record *done:
-     * -EAGAIN: no room now (the sink may wait up to 100 ms first); the rest is offered again.
+     * -EAGAIN: no room now (the sink may wait up to 100 ms first); the rest is offered again soon;
+     *   and so for -EINTR, -ENOBUFS and -ENOMEM.
      * -EMSGSIZE: that record can never be written; it is dropped as too_big, the rest goes on.
      * anything else: the target is in trouble; the rest waits for the next try, after a back-off.
      */
@@ -99,7 +100,8 @@ struct thole_sink_ops {
     bool (*wants_reopen)(void *sink);
 
     /* Within how many milliseconds flush should be called, for what was written so far: asked after
-     * each write; 0: it need not be. NULL: never. */
+     * each write; 0: it need not be. NULL: never. In time only where the sink has its thread: the
+     * writer, and the logging thread before thole_start(), call it with the next record. */
     unsigned (*flush_within)(void *sink);
 
     /* What an errno of open means here ("a symbolic link, which is not followed"), for messages;

@@ -2,11 +2,14 @@
 /*
  * What syslog: and udp: do themselves about each errno of send(2) and connect(2), before the outbox
  * hears of it. Rows of the errno policy that DESIGN.md overrides are tested as it says:
+ *
  *   EAGAIN, ENOBUFS and ENOMEM keep the record for ever, they do not drop it after some time or
  *   some tries (2.6: "the rest is offered again"); the outbox decides what its queue has no room
- * for; EMSGSIZE is never shortened and sent again: the record has its bound (size=) before it
- * comes, and one that is refused all the same is dropped as too_big; ENETUNREACH and its like look
- * no name up again: names are resolved in thole_start().
+ *   for;
+ *   EMSGSIZE is never shortened and sent again: the record has its bound (size=) before it comes,
+ *   and one that is refused all the same is dropped as too_big.
+ *
+ * That a name is looked up again after three failed tries: unit/sink_udp_errors.c.
  */
 #include "test.h"
 

@@ -223,7 +223,8 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
 {
     const bool lf = is_lines(o);
     thl_outbox_hold(o);
-    if (has_room_locked(o, size + lf, level)) {
+    /* thole's own have the room kept for warnings, or a full queue would not say that it is over */
+    if (has_room_locked(o, size + lf, how & THL_OUTBOX_QUIET ? THOLE_EMERG : level)) {
         append_locked(o, bytes, size, level, lf);
         if (how & THL_OUTBOX_QUIET)
             mark_notice_locked(&o->fill);

@@ -15,9 +15,9 @@
 static bool
 init_batch(struct thl_batch *b, size_t capacity, size_t max_records)
 {
-    void *p = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, capacity + THL_OUTBOX_NOTICE_BYTES, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    size_t records = max_records * sizeof(*b->record);
+    size_t records = (max_records + THL_OUTBOX_NOTICES) * sizeof(*b->record);
     void *r = mmap(NULL, records, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     b->bytes = p == MAP_FAILED ? NULL : p;
@@ -29,9 +29,9 @@ static void
 fini_batch(struct thl_batch *b, size_t capacity, size_t max_records)
 {
     if (b->bytes)
-        munmap(b->bytes, capacity);
+        munmap(b->bytes, capacity + THL_OUTBOX_NOTICE_BYTES);
     if (b->record)
-        munmap(b->record, max_records * sizeof(*b->record));
+        munmap(b->record, (max_records + THL_OUTBOX_NOTICES) * sizeof(*b->record));
 }
 
 void
@@ -172,6 +172,13 @@ has_room_locked(const struct thl_outbox *o, size_t size, enum thole_level level)
     return o->fill.size + size <= bytes && o->fill.n < records;
 }
 
+bool
+thl_outbox_has_room_for_notice_locked(const struct thl_outbox *o, size_t size)
+{
+    return o->fill.size + size <= o->capacity + THL_OUTBOX_NOTICE_BYTES &&
+           o->fill.n < o->max_records + THL_OUTBOX_NOTICES;
+}
+
 static void
 append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level, bool lf)
 {
@@ -195,7 +202,7 @@ append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_l
 static void
 mark_notice_locked(struct thl_batch *b)
 {
-    if (b->nnotices < THL_OUTBOX_NOTICES)
+    if (b->nnotices < THL_OUTBOX_MARKS)
         b->notice[b->nnotices++] = b->n - 1;
 }
 
@@ -223,8 +230,9 @@ thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_
 {
     const bool lf = is_lines(o);
     thl_outbox_hold(o);
-    /* thole's own have the room kept for warnings, or a full queue would not say that it is over */
-    if (has_room_locked(o, size + lf, how & THL_OUTBOX_QUIET ? THOLE_EMERG : level)) {
+    const bool room = how & THL_OUTBOX_QUIET ? thl_outbox_has_room_for_notice_locked(o, size + lf)
+                                             : has_room_locked(o, size + lf, level);
+    if (room) {
         append_locked(o, bytes, size, level, lf);
         if (how & THL_OUTBOX_QUIET)
             mark_notice_locked(&o->fill);
@@ -290,7 +298,8 @@ bool
 thl_outbox_is_waiting(struct thl_outbox *o)
 {
     thl_outbox_hold(o);
-    return ((o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0) && !o->trouble) ||
+    return ((o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0) && !o->trouble &&
+            thl_outbox_may_tell_locked(o)) ||
            (!thl_outbox_has_thread(o) && thl_outbox_pending_locked(o) > 0);
 }
 

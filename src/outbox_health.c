@@ -11,11 +11,13 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 1000
 #define BLOCKED_FIRST_MS 5
-#define BLOCKED_MAX_MS 60 /* less than twenty tries a second, of a sink that does not wait itself  \
-                           */
+#define BLOCKED_MAX_MS                                                                             \
+    60 /* less than twenty tries a second, of a sink that does not wait itself                     \
+        */
 #define BLOCKED_SAY_MS 1000 /* a target that blocks for so long is called down */
 #define SAY_EVERY_MS 1000
 #define HANGS_MS 1000
+#define NOTICE_BYTES 2048 /* of a target's own losses, by all levels, in any format */
 
 /* ---- words ---- */
 
@@ -156,11 +158,18 @@ thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out)
 
 /* ---- news for the log ---- */
 
+bool
+thl_outbox_may_tell_locked(const struct thl_outbox *o)
+{
+    return thl_outbox_has_room_for_notice_locked(o, NOTICE_BYTES);
+}
+
 static bool
 take_drops_locked(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
 {
     int64_t now = thl_clock_mono_ms();
-    if (o->unsaid_since_ns == 0 || (!last && (now - o->said_ms < SAY_EVERY_MS || o->trouble)))
+    if (o->unsaid_since_ns == 0 || (!last && (now - o->said_ms < SAY_EVERY_MS || o->trouble ||
+                                              !thl_outbox_may_tell_locked(o))))
         return false;
     for (unsigned c = 0; c < THL_CAUSES; c++) {
         for (unsigned l = 0; l < THL_LEVELS; l++)
@@ -182,7 +191,8 @@ static bool
 take_suppressed_locked(struct thl_outbox *o, struct thl_outbox_news *news, bool last)
 {
     if (o->unsaid_suppressed == 0 ||
-        (!last && (o->trouble || thl_clock_mono_ms() - o->suppressed_since_ms < SAY_EVERY_MS)))
+        (!last && (o->trouble || !thl_outbox_may_tell_locked(o) ||
+                   thl_clock_mono_ms() - o->suppressed_since_ms < SAY_EVERY_MS)))
         return false;
     news->suppressed = o->unsaid_suppressed;
     news->suppressed_since_ns = o->suppressed_since_ns;

@@ -11,16 +11,21 @@
 
 #define THL_OUTBOX_RECORD_BYTES 64 /* a record's least share of the queue: bounds their number */
 
-#define THL_OUTBOX_NOTICES 16 /* of a batch that are told from others; more are as others are */
+#define THL_OUTBOX_MARKS                                                                           \
+    16 /* notices of a batch that are told from others; more are as others are */
+
+/* Room beyond the queue's end, for notices alone: what was lost can be said where all is full. */
+#define THL_OUTBOX_NOTICE_BYTES (16 * 1024)
+#define THL_OUTBOX_NOTICES (THL_OUTBOX_NOTICE_BYTES / THL_OUTBOX_RECORD_BYTES)
 
 struct thl_batch {
     char *bytes;
     size_t size;
     struct thole_sink_record *record;
-    size_t n, next;                              /* next: the first that is not written yet */
-    size_t touched;                              /* bytes that have memory behind them */
-    int64_t since_ms;                            /* when its first record came */
-    size_t notice[THL_OUTBOX_NOTICES], nnotices; /* where thole's own records stand */
+    size_t n, next;                            /* next: the first that is not written yet */
+    size_t touched;                            /* bytes that have memory behind them */
+    int64_t since_ms;                          /* when its first record came */
+    size_t notice[THL_OUTBOX_MARKS], nnotices; /* where thole's own records stand */
 };
 
 struct thl_outbox {
@@ -81,6 +86,11 @@ uint64_t thl_outbox_pending_locked(const struct thl_outbox *o);
 
 /* Queues a record of another outbox; false when it found no room, and stays that one's to count. */
 bool thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_record *record);
+
+bool thl_outbox_has_room_for_notice_locked(const struct thl_outbox *o, size_t size);
+
+/* Whether the target itself could take what there is to say of its losses: until then it waits. */
+bool thl_outbox_may_tell_locked(const struct thl_outbox *o);
 
 /* The target is not open: its records go to stderr at once, so that somebody sees them however soon
  * the process ends. They are dropped as far as this target is concerned; what stderr has is not

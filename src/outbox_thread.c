@@ -232,6 +232,8 @@ take_batch_locked(struct thl_outbox *o)
     o->drain = o->fill;
     o->fill = swapped;
     pthread_cond_broadcast(&o->done); /* there is room */
+    if (o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0)
+        thl_emit_wake(); /* also for what was lost */
     return true;
 }
 
@@ -327,8 +329,8 @@ wait_idle_locked(struct thl_outbox *o)
     bool large = o->fill.touched > KEEP_BYTES || o->drain.touched > KEEP_BYTES;
     int64_t now = large ? thl_clock_mono_ms() : 0;
     if (large && now - o->trimmed_ms >= TRIM_EVERY_MS) {
-        trim(&o->fill, o->max_records);
-        trim(&o->drain, o->max_records);
+        trim(&o->fill, o->max_records + THL_OUTBOX_NOTICES);
+        trim(&o->drain, o->max_records + THL_OUTBOX_NOTICES);
         o->trimmed_ms = now;
     } else {
         wait_until_locked(o, large ? o->trimmed_ms + TRIM_EVERY_MS : 0, o->flush_due_ms);

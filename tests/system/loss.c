@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
+#include <thole/test.h>
 #include <thole/thole.h>
 
 static const thole_logger root = {0};
@@ -157,4 +158,46 @@ THL_TEST(loss, sink_that_went_down_beside_another_is_in_the_others_log_alone)
     cr_expect_eq(c.failed_line, 0, "line %d: %s", c.failed_line, c.err);
     cr_expect_eq(captured_count(c.out, "\"msg\":\"sink down\""), 1u, "%s", c.out);
     cr_expect_eq(captured_count(c.err, "sink down"), 0u, "%s", c.err);
+}
+
+/* The sum of "count" in the notices of losses. */
+static uint64_t
+sum_announced(const char *lines)
+{
+    static const char msg[] = "\"msg\":\"records dropped\"", count[] = "\"count\":";
+    uint64_t sum = 0;
+
+    while ((lines = strstr(lines, msg)) != NULL) {
+        lines = strstr(lines, count);
+        cr_assert_not_null(lines);
+        lines += sizeof(count) - 1;
+        sum += strtoull(lines, NULL, 10);
+    }
+    return sum;
+}
+
+/* Warnings fill even the part of the queue that is theirs. */
+THL_TEST(loss, warnings_that_filled_a_buffer_to_its_end_are_announced_to_the_last)
+{
+    const struct thole_options opt = {
+        .size = sizeof(opt), .sinks = "fault:?write=ok,stall=60000", .limits = "queue=256K"};
+    struct thole_stats s = {.size = sizeof(s)};
+
+    cr_assert_eq(thole_start(&opt), 0);
+    thole_warn(root, "first");
+    cr_assert_eq(thole_flush(10000), 0);
+    for (int second = 0; second < 12; second++) {
+        for (int i = 0; i < 500; i++)
+            thole_warn(root, "the sink hangs", "second", second, "i", i);
+        thole_test_advance_clock(INT64_C(1100000000));
+    }
+    thole_test_end_stall();
+    cr_assert_eq(thole_flush(10000), 0);
+    thole_test_advance_clock(INT64_C(1100000000));
+    const char *lines = thole_test_lines();
+    thole_stats(&s);
+    cr_expect_gt(s.sink[0].cause[THOLE_OUTBOX_FULL], 1000u);
+    cr_expect_eq(sum_announced(lines), s.dropped + s.sink[0].dropped, "of %llu",
+                 (unsigned long long)s.sink[0].dropped);
+    cr_expect_eq(thole_stop(1000), 0);
 }

@@ -232,13 +232,20 @@ is_stream(const char *scheme)
     return strcmp(scheme, "stderr") == 0 || strcmp(scheme, "stdout") == 0;
 }
 
+static enum thl_format
+default_format(const struct thole_sink_ops *ops)
+{
+    const char *word = ops->format ? ops->format : "json";
+    return (enum thl_format)thl_format_parse(word, strlen(word)); /* register has looked */
+}
+
 static bool
 has_key(const struct thl_sink_spec *spec, const struct key *key)
 {
     switch (key->holder) {
     case SYSLOG_KIND:
-        return strcmp(spec->ops->format, "rfc5424") == 0 ||
-               strcmp(spec->ops->format, "rfc3164") == 0;
+        return default_format(spec->ops) == THL_FORMAT_RFC5424 ||
+               default_format(spec->ops) == THL_FORMAT_RFC3164;
     case STREAM:
         return is_stream(spec->uri.scheme);
     default:
@@ -399,7 +406,6 @@ fill_spec(struct reading *r, const struct thl_config_uri *uri)
 {
     struct thl_sink_spec *spec = r->spec;
     struct thl_span none = {"", 0}, port = uri->port.s ? uri->port : none;
-    int format = thl_format_parse(spec->ops->format, strlen(spec->ops->format));
     if (thl_config_text_is(uri->scheme, "udp") && !uri->port.s)
         port = (struct thl_span){DEFAULT_PORT, strlen(DEFAULT_PORT)};
     spec->uri.params = r->params;
@@ -410,7 +416,7 @@ fill_spec(struct reading *r, const struct thl_config_uri *uri)
     spec->uri.path = keep_decoded(r, uri->path);
     spec->level = THOLE_TRACE;
     spec->facility = DEFAULT_FACILITY;
-    spec->format = format < 0 ? THL_FORMAT_JSON : (enum thl_format)format;
+    spec->format = default_format(spec->ops);
     memcpy(spec->sdid, DEFAULT_SDID, sizeof(DEFAULT_SDID));
     if (!spec->uri.path || !read_query(r, uri->query))
         return false;

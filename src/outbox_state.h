@@ -11,8 +11,7 @@
 
 #define THL_OUTBOX_RECORD_BYTES 64 /* a record's least share of the queue: bounds their number */
 
-#define THL_OUTBOX_MARKS                                                                           \
-    16 /* notices of a batch that are told from others; more are as others are */
+#define THL_OUTBOX_MARKS 16 /* notices of a batch that are told from other records */
 
 /* Room beyond the queue's end, for notices alone: what was lost can be said where all is full. */
 #define THL_OUTBOX_NOTICE_BYTES (16 * 1024)

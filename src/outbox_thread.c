@@ -33,6 +33,15 @@ ops_of(const struct thl_outbox *o)
     return o->target->ops;
 }
 
+/* Stands for the state of a sink that has none: o->sink is NULL where it is not open. */
+static char no_state;
+
+static void *
+state_of(const struct thl_outbox *o)
+{
+    return o->sink == &no_state ? NULL : o->sink;
+}
+
 static void
 enter_trouble(struct thl_outbox *o, int error)
 {
@@ -47,6 +56,10 @@ thl_outbox_open(struct thl_outbox *o)
     thl_outbox_inside = o;
     int rc = ops_of(o)->open(&o->target->uri, &o->sink);
     thl_outbox_inside = NULL;
+    if (rc > 0) /* no errno: a sink that is wrong is not half open */
+        rc = o->sink ? 0 : -EIO;
+    if (rc == 0 && !o->sink)
+        o->sink = &no_state;
     if (rc < 0) {
         o->sink = NULL;
         enter_trouble(o, -rc);
@@ -102,7 +115,7 @@ reopen(struct thl_outbox *o)
     if (!o->sink || !ops_of(o)->reopen)
         return;
     thl_outbox_inside = o;
-    int rc = ops_of(o)->reopen(o->sink);
+    int rc = ops_of(o)->reopen(state_of(o));
     thl_outbox_inside = NULL;
     pthread_mutex_lock(&o->lock);
     if ((rc < 0) != (o->reopen_error != 0)) {
@@ -129,7 +142,7 @@ reopen_if_wanted(struct thl_outbox *o)
         return;
     o->looked_ms = now;
     thl_outbox_inside = o;
-    bool wants = ops_of(o)->wants_reopen(o->sink);
+    bool wants = ops_of(o)->wants_reopen(state_of(o));
     thl_outbox_inside = NULL;
     if (wants)
         reopen(o);
@@ -169,7 +182,7 @@ note_flush(struct thl_outbox *o)
     if (!ops_of(o)->flush_within || o->flush_due_ms != 0)
         return;
     thl_outbox_inside = o;
-    unsigned ms = ops_of(o)->flush_within(o->sink);
+    unsigned ms = ops_of(o)->flush_within(state_of(o));
     thl_outbox_inside = NULL;
     if (ms > 0)
         o->flush_due_ms = thl_clock_mono_ms() + ms;
@@ -192,7 +205,7 @@ write_batch(struct thl_outbox *o)
         return;
     }
     thl_outbox_inside = o;
-    int rc = ops_of(o)->write(o->sink, records, n, &done);
+    int rc = ops_of(o)->write(state_of(o), records, n, &done);
     thl_outbox_inside = NULL;
     if (rc > 0) /* no errno: a sink that is wrong may not make the ledger wrong */
         rc = -EIO;
@@ -215,7 +228,7 @@ flush_sink(struct thl_outbox *o)
     if (!o->sink || !ops_of(o)->flush)
         return;
     thl_outbox_inside = o;
-    int rc = ops_of(o)->flush(o->sink);
+    int rc = ops_of(o)->flush(state_of(o));
     thl_outbox_inside = NULL;
     if (rc < 0)
         enter_trouble(o, -rc);
@@ -289,7 +302,7 @@ thl_outbox_close_sink(struct thl_outbox *o)
 {
     if (!o->sink)
         return;
-    void *sink = o->sink;
+    void *sink = state_of(o);
     o->sink = NULL; /* first: a fork in between must not leave a closed one in the child */
     thl_outbox_inside = o;
     ops_of(o)->close(sink);

@@ -64,7 +64,7 @@ thl_scheme_register(const char *scheme, const struct thole_sink_ops *ops)
     if (size == 0 || size > SCHEME_MAX || strspn(scheme, allowed) != size)
         return -EINVAL;
     if (!ops || ops->size < FIRST_SIZE || !ops->open || !ops->write || !ops->close ||
-        !ops->format || thl_format_parse(ops->format, strlen(ops->format)) < 0)
+        (ops->format && thl_format_parse(ops->format, strlen(ops->format)) < 0))
         return -EINVAL;
     pthread_mutex_lock(&schemes.lock);
     int rc = add_locked(scheme, size, ops);

@@ -56,9 +56,10 @@ struct thole_sink_uri {
 #define THOLE_SINK_FORK_SAFE 4u
 
 struct thole_sink_ops {
-    size_t size;             /* sizeof(struct thole_sink_ops) */
-    unsigned flags;          /* THOLE_SINK_... */
-    const char *format;      /* the default: "json", "logfmt", "pretty", "rfc5424", "rfc3164" */
+    size_t size;    /* sizeof(struct thole_sink_ops) */
+    unsigned flags; /* THOLE_SINK_... */
+    const char
+        *format; /* the default: "json" (NULL too), "logfmt", "pretty", "rfc5424", "rfc3164" */
     size_t max_record;       /* default of the key size=, in bytes; 0: no bound */
     const char *const *keys; /* further keys that the URI may carry, ended by NULL; NULL: none */
 
@@ -71,7 +72,8 @@ struct thole_sink_ops {
     int (*identify)(const struct thole_sink_uri *uri, char *out, size_t size);
 
     /* Opens the target, non-blocking where the kernel can, descriptors O_CLOEXEC and 3 or above.
-     * On success *sink is the state handed to the others. Returns 0 or a negative errno. */
+     * On success *sink, NULL before, is the state handed to the others: NULL will do. Returns 0 or
+     * a negative errno. */
     int (*open)(const struct thole_sink_uri *uri, void **sink);
 
     /* Writes n >= 1 records in order, and sets *done to the number that were written whole.
@@ -115,8 +117,8 @@ struct thole_sink_ops {
  * Ownership: ops and all it points at must stay valid for the life of the process.
  * Threads: any.
  * Blocking: a short lock.
- * Errors: -EINVAL for a bad scheme, size or missing open, write or close; -EEXIST for a scheme that
- *   is taken; -ENOSPC past 32 schemes.
+ * Errors: -EINVAL for a bad scheme, size or format, or a missing open, write or close; -EEXIST for
+ *   a scheme that is taken; -ENOSPC past 32 schemes.
  * Since: 0.1
  */
 int thole_sink_register(const char *scheme, const struct thole_sink_ops *ops);

@@ -447,3 +447,56 @@ THL_TEST(contract, sink_says_in_its_own_words_why_it_cannot_open)
         cr_expect_eq(captured_count(c.err, words[i]), 1u, "%s", c.err);
     }
 }
+
+/* What an author leaves out who needs little: a format, a state, all that is optional. */
+static struct {
+    _Atomic unsigned opens, closes, writes, strays;
+} bare;
+
+static int
+open_bare(const struct thole_sink_uri *uri, void **sink)
+{
+    (void)uri;
+    (void)sink; /* it has no state: thole's NULL stays */
+    atomic_fetch_add(&bare.opens, 1);
+    return 0;
+}
+
+static int
+write_bare(void *sink, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    atomic_fetch_add(&bare.strays, sink != NULL);
+    for (size_t i = 0; i < n; i++)
+        atomic_fetch_add(&bare.strays, records[i].bytes[0] != '{');
+    *done = n;
+    return atomic_fetch_add(&bare.writes, 1) == 1 ? -EIO : 0; /* in trouble it stays open, too */
+}
+
+static void
+close_bare(void *sink)
+{
+    atomic_fetch_add(&bare.strays, sink != NULL);
+    atomic_fetch_add(&bare.closes, 1);
+}
+
+THL_TEST(contract, sink_without_a_state_or_a_format_is_opened_once_closed_once_and_has_json)
+{
+    static struct thole_sink_ops ops[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        ops[i] = (struct thole_sink_ops){.size = sizeof(ops[i]),
+                                         .flags = i ? THOLE_SINK_MAY_BLOCK : 0,
+                                         .open = open_bare,
+                                         .write = write_bare,
+                                         .close = close_bare};
+        cr_assert_eq(thole_sink_register(i ? "bare-slow" : "bare", &ops[i]), 0);
+        memset(&bare, 0, sizeof(bare));
+        start_with(i ? "bare-slow:" : "bare:");
+        for (int j = 0; j < 4; j++)
+            log_and_flush("bare");
+        cr_expect_eq(thole_stop(PATIENCE_MS), 0);
+        cr_expect_eq(atomic_load(&bare.opens), 1u);
+        cr_expect_eq(atomic_load(&bare.closes), 1u);
+        cr_expect_eq(atomic_load(&bare.strays), 0u);
+    }
+}

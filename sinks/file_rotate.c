@@ -123,8 +123,10 @@ thl_file_rotate_day(const struct stat *st)
 
 /* ---- the folder ---- */
 
+/* Its descriptor has an owner like a file's: the daemon may close the number under a rotation, and
+ * take it for itself. */
 struct folder {
-    int fd;
+    struct thl_descriptor d;
     const char *base; /* the file's name in it */
     char path[PATH_MAX];
 };
@@ -136,8 +138,8 @@ open_folder(struct folder *f, const char *path)
 
     if (rc < 0)
         return rc;
-    f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return f->fd < 0 ? -errno : 0;
+    int fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : thl_descriptor_adopt(&f->d, fd);
 }
 
 /* The kernel's own listing: opendir allocates. */
@@ -158,8 +160,8 @@ struct entry {
 static void
 begin_listing(struct listing *l, const struct folder *f)
 {
-    l->fd = f->fd;
-    l->at = l->size = lseek(f->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+    l->fd = f->d.fd;
+    l->at = l->size = lseek(f->d.fd, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
 /* NULL at the end. */
@@ -223,7 +225,7 @@ delete_older(const struct folder *f, stamp_us than)
 
     begin_listing(&l, f);
     while ((e = next_rotated(&l, f->base, &stamp)) != NULL)
-        if (stamp < than && unlinkat(f->fd, e->name, 0) < 0 && errno != ENOENT)
+        if (stamp < than && unlinkat(f->d.fd, e->name, 0) < 0 && errno != ENOENT)
             return -errno;
     return (int)l.size;
 }
@@ -252,7 +254,7 @@ thl_file_rotate_prune(const char *path, unsigned keep)
     if (rc < 0)
         return rc;
     rc = prune_folder(&f, keep);
-    close(f.fd);
+    thl_descriptor_close(&f.d);
     return rc;
 }
 
@@ -291,21 +293,24 @@ make_alike(int fd, const struct stat *old)
     return fchmod(fd, old->st_mode & 07777) < 0 ? -errno : 0;
 }
 
-/* A new file like `old`, in nobody's way; a negative errno, and none, on failure. */
+/* A new file like `old`, in nobody's way; none on failure. */
 static int
-create(const struct folder *f, const char *name, const struct stat *old, bool durable)
+create(const struct folder *f, const char *name, const struct stat *old, bool durable,
+       struct thl_descriptor *made)
 {
-    int fd = openat(f->fd, name, THL_FILE_FLAGS | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    int fd = openat(f->d.fd, name, THL_FILE_FLAGS | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
 
     if (fd < 0)
         return -errno;
-    int rc = make_alike(fd, old);
-    if (rc == 0 && durable && fsync(f->fd) < 0)
+    int rc = thl_descriptor_adopt(made, fd);
+    if (rc == 0)
+        rc = make_alike(made->fd, old);
+    if (rc == 0 && durable && fsync(f->d.fd) < 0)
         rc = -errno;
     if (rc == 0)
-        return fd;
-    (void)unlinkat(f->fd, name, 0);
-    close(fd);
+        return 0;
+    (void)unlinkat(f->d.fd, name, 0);
+    thl_descriptor_close(made);
     return rc;
 }
 
@@ -313,32 +318,48 @@ create(const struct folder *f, const char *name, const struct stat *old, bool du
 static int
 give_up(const struct folder *f, const char *name, int error)
 {
-    (void)unlinkat(f->fd, name, 0);
+    (void)unlinkat(f->d.fd, name, 0);
     return error == ENOENT ? -ESTALE : -error;
 }
 
 /* For file systems that cannot exchange names: what is renamed over is the empty file that we have
  * just made. From there on `name` is the log. */
 static int
-rename_and_create(const struct folder *f, const char *name, const struct stat *old, bool durable)
+rename_and_create(const struct folder *f, const char *name, const struct stat *old, bool durable,
+                  struct thl_descriptor *made)
 {
-    if (renameat(f->fd, f->base, f->fd, name) < 0)
+    if (renameat(f->d.fd, f->base, f->d.fd, name) < 0)
         return give_up(f, name, errno);
-    int fd = create(f, f->base, old, durable);
-    return fd == -EEXIST ? -ESTALE : fd;
+    int rc = create(f, f->base, old, durable, made);
+    return rc == -EEXIST ? -ESTALE : rc;
 }
 
-/* Returns the descriptor of the file that the path leads to now. */
+/* *made becomes the file that the path leads to now. */
 static int
-put_in_place(const struct folder *f, const char *name, int fd, const struct stat *old, bool durable)
+put_in_place(const struct folder *f, const char *name, const struct stat *old, bool durable,
+             struct thl_descriptor *made)
 {
-    if (syscall(SYS_renameat2, f->fd, name, f->fd, f->base, RENAME_EXCHANGE) == 0)
-        return fd;
+    if (syscall(SYS_renameat2, f->d.fd, name, f->d.fd, f->base, RENAME_EXCHANGE) == 0)
+        return 0;
     int error = errno;
-    close(fd);
+    thl_descriptor_close(made);
     if (error == EINVAL || error == ENOSYS || error == EOPNOTSUPP)
-        return rename_and_create(f, name, old, durable);
+        return rename_and_create(f, name, old, durable, made);
     return give_up(f, name, error);
+}
+
+/* Not so where another process rotated it at once, or where the daemon had taken the number before
+ * it was adopted. */
+static int
+check_in_place(const struct folder *f, struct thl_descriptor *made)
+{
+    struct stat st;
+
+    if (fstatat(f->d.fd, f->base, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == made->dev &&
+        st.st_ino == made->ino)
+        return 0;
+    thl_descriptor_close(made);
+    return -ESTALE;
 }
 
 static int
@@ -351,14 +372,14 @@ rotate_in_folder(const struct folder *f, const struct thl_descriptor *d, bool du
 
     if (rc < 0)
         return rc;
-    if (fstatat(f->fd, f->base, &old, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(f->d.fd, f->base, &old, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? -ESTALE : -errno;
     if (old.st_dev != d->dev || old.st_ino != d->ino)
         return -ESTALE;
-    int fd = create(f, name, &old, durable);
-    if (fd >= 0)
-        fd = put_in_place(f, name, fd, &old, durable);
-    return fd < 0 ? fd : thl_descriptor_adopt(fresh, fd);
+    rc = create(f, name, &old, durable, fresh);
+    if (rc == 0)
+        rc = put_in_place(f, name, &old, durable, fresh);
+    return rc < 0 ? rc : check_in_place(f, fresh);
 }
 
 /* A description of its own: that of *d, and so a lock on it, is shared with forked processes. */
@@ -395,7 +416,7 @@ thl_file_rotate(const char *path, const struct thl_descriptor *d, unsigned how,
     rc = open_folder(&f, path);
     if (rc == 0) {
         rc = rotate_in_folder(&f, d, how & THL_FILE_ROTATE_DURABLE, fresh);
-        close(f.fd);
+        thl_descriptor_close(&f.d);
     }
     (void)flock(lock.fd, LOCK_UN); /* a process forked meanwhile has it, too */
     thl_descriptor_close(&lock);

@@ -56,10 +56,9 @@ struct thole_sink_uri {
 #define THOLE_SINK_FORK_SAFE 4u
 
 struct thole_sink_ops {
-    size_t size;    /* sizeof(struct thole_sink_ops) */
-    unsigned flags; /* THOLE_SINK_... */
-    const char
-        *format; /* the default: "json" (NULL too), "logfmt", "pretty", "rfc5424", "rfc3164" */
+    size_t size;             /* sizeof(struct thole_sink_ops) */
+    unsigned flags;          /* THOLE_SINK_... */
+    const char *format;      /* the default: "json" (or NULL), "logfmt", "pretty", "rfc5424" ... */
     size_t max_record;       /* default of the key size=, in bytes; 0: no bound */
     const char *const *keys; /* further keys that the URI may carry, ended by NULL; NULL: none */
 

@@ -534,6 +534,45 @@ THL_TEST(sink_file_rotate, records_written_to_a_file_that_was_deleted_meanwhile_
     remove_folder(folder);
 }
 
+/* The rotation's next look into a folder finds that the daemon closed the folder's descriptor, and
+ * opened /dev/null, which got the number. */
+static bool take_folder;
+static int taken = -1;
+
+int
+fstatat(int fd, const char *restrict path, struct stat *restrict st, int flags)
+{
+    if (take_folder && fd >= 0) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        take_folder = false;
+        taken = dup3(null, fd, O_CLOEXEC);
+        close(null);
+    }
+    return (int)syscall(SYS_newfstatat, fd, path, st, flags);
+}
+
+THL_TEST(sink_file_rotate, number_that_the_daemon_took_during_a_rotation_stays_the_daemons)
+{
+    const char *folder = make_folder(), *path = log_in(folder);
+    void *sink = OPEN(path, "rotate", "4K");
+    struct stat mine, null;
+    unsigned next = 0;
+
+    write_lines(sink, &next, 40, 100, 40);
+    take_folder = true;
+    write_lines(sink, &next, 10, 100, 1);
+    cr_assert_geq(taken, 0);
+    cr_assert(fstat(taken, &mine) == 0 && stat("/dev/null", &null) == 0);
+    cr_expect_eq(mine.st_rdev, null.st_rdev);
+    cr_expect_eq(ops->reopen(sink), 0);
+    write_lines(sink, &next, 10, 100, 1);
+    cr_expect_eq(list_others(folder, "a.log").n, 1u);
+    ops->close(sink);
+    cr_expect_eq(fstat(taken, &mine), 0);
+    close(taken);
+    remove_folder(folder);
+}
+
 /* ---- failures ---- */
 
 THL_TEST(sink_file_rotate, failed_rotation_writes_on_and_is_tried_again_by_reopen)

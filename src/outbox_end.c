@@ -166,7 +166,7 @@ thl_outbox_after_fork(struct thl_outbox *o, bool in_child)
     o->fill.n = o->fill.next = o->fill.size = 0;
     o->drain.n = o->drain.next = o->drain.size = 0;
     o->offered = o->written = o->dropped = o->suppressed = o->queued = 0;
-    o->flush_want = o->flush_done = 0;
+    o->flush_want = o->flush_done = o->flush_taken = 0;
     o->unsaid_since_ns = o->next_try_ms = o->flush_due_ms = 0;
     o->unsaid_suppressed = 0;
     o->reopen_error = 0;

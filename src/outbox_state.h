@@ -49,6 +49,7 @@ struct thl_outbox {
     int64_t trouble_since_ms, next_try_ms, outage_ms, trimmed_ms, io_since_ms;
     int backoff_ms, blocked_ms;
     uint64_t flush_want, flush_done;
+    uint64_t flush_taken; /* of flush_want: when drain was taken, so with all that it asks for */
     bool in_io, stop, ended, left_alone;
     _Atomic bool has_thread; /* set by whoever starts and stops it, read by anyone */
 

@@ -244,6 +244,7 @@ take_batch_locked(struct thl_outbox *o)
     struct thl_batch swapped = o->drain;
     o->drain = o->fill;
     o->fill = swapped;
+    o->flush_taken = o->flush_want;
     pthread_cond_broadcast(&o->done); /* there is room */
     if (o->unsaid_since_ns != 0 || o->unsaid_suppressed > 0)
         thl_emit_wake(); /* also for what was lost */
@@ -396,6 +397,20 @@ end_thread_locked(struct thl_outbox *o)
     pthread_mutex_unlock(&o->lock);
 }
 
+/* The batch that was the last to hold what a flush waits for is written, and others may follow it
+ * without end. */
+static void
+flush_behind_batch_locked(struct thl_outbox *o)
+{
+    uint64_t taken = o->flush_taken;
+    if (o->drain.n > 0 || o->flush_done >= taken)
+        return;
+    pthread_mutex_unlock(&o->lock);
+    flush_sink(o);
+    pthread_mutex_lock(&o->lock);
+    o->flush_done = taken;
+}
+
 static void *
 run(void *arg)
 {
@@ -405,13 +420,14 @@ run(void *arg)
     while (!o->left_alone && await_work_locked(o)) {
         bool batch = (!o->sink || may_try_locked(o)) && take_batch_locked(o);
         uint64_t want = o->flush_want;
-        bool flush = !batch && want != o->flush_done;
+        bool flush = thl_outbox_pending_locked(o) == 0 && want != o->flush_done;
         begin_io_locked(o);
         pthread_mutex_unlock(&o->lock);
         do_work(o, batch, flush);
         pthread_mutex_lock(&o->lock);
         if (flush)
             o->flush_done = want;
+        flush_behind_batch_locked(o);
         end_io_locked(o);
     }
     end_thread_locked(o);
@@ -451,6 +467,12 @@ thl_outbox_ask_to_flush(struct thl_outbox *o)
     pthread_mutex_unlock(&o->lock);
 }
 
+static bool
+owes_flush_locked(const struct thl_outbox *o, uint64_t want)
+{
+    return thl_outbox_has_thread(o) && !o->ended && !o->left_alone && o->flush_done < want;
+}
+
 int
 thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
 {
@@ -462,10 +484,9 @@ thl_outbox_flush(struct thl_outbox *o, const struct timespec *deadline)
     pthread_cond_signal(&o->work);
     while (rc == 0 && !o->ended && count_gone_locked(o) < mark)
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    while (rc == 0 && thl_outbox_has_thread(o) && !o->ended && !o->left_alone &&
-           o->flush_done < want && thl_outbox_pending_locked(o) == 0)
+    while (rc == 0 && owes_flush_locked(o, want))
         rc = pthread_cond_timedwait(&o->done, &o->lock, deadline);
-    bool all = count_gone_locked(o) >= mark;
+    bool all = count_gone_locked(o) >= mark && !owes_flush_locked(o, want);
     pthread_mutex_unlock(&o->lock);
     return all ? 0 : -ETIMEDOUT;
 }

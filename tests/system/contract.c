@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <thole/sink.h>
@@ -25,6 +26,7 @@ static struct {
     _Atomic bool wants;
     _Atomic int open_error, reopen_error, flush_error;
     _Atomic unsigned within_ms;
+    _Atomic int write_ms;              /* that a write lasts */
     _Atomic unsigned reopens_at_write; /* how many reopens the last write found done */
 } asked;
 
@@ -43,6 +45,7 @@ write_asked(void *sink, const struct thole_sink_record *records, size_t n, size_
     (void)records;
     atomic_store(&asked.reopens_at_write, atomic_load(&asked.reopens));
     atomic_fetch_add(&asked.writes, (unsigned)n);
+    poll(NULL, 0, atomic_load(&asked.write_ms));
     *done = n;
     return 0;
 }
@@ -244,6 +247,37 @@ THL_TEST(contract, flush_reaches_the_sink_with_and_without_a_thread)
     start_with("asked-inline:");
     log_and_flush("x");
     cr_expect_eq(atomic_load(&asked.flushes), 1u);
+}
+
+static _Atomic bool flood_ends;
+
+static void *
+log_without_end(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&flood_ends)) {
+        thole_info(root, "another thread's");
+        poll(NULL, 0, 0);
+    }
+    return NULL;
+}
+
+THL_TEST(contract, flush_reaches_the_sink_though_other_threads_log_without_end)
+{
+    pthread_t other;
+
+    register_both();
+    atomic_store(&asked.write_ms, 10); /* there is always a next batch by its end */
+    start_with("asked:");
+    cr_assert_eq(pthread_create(&other, NULL, log_without_end, NULL), 0);
+    for (int i = 0; i < 10; i++) {
+        unsigned before = atomic_load(&asked.flushes);
+        log_and_flush("x");
+        cr_expect_gt(atomic_load(&asked.flushes), before, "flush %d", i);
+    }
+    atomic_store(&flood_ends, true);
+    pthread_join(other, NULL);
+    cr_expect_eq(thole_stop(PATIENCE_MS), 0);
 }
 
 THL_TEST(contract, flush_reaches_the_sink_in_direct_mode)

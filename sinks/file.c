@@ -145,6 +145,7 @@ thl_file_open_again(struct thl_file *f)
     if (rc < 0)
         return rc;
     thl_file_change_to(f, &fresh, st.st_size, thl_file_rotate_day(&st));
+    f->owner = getpid();
     remember_root(f);
     f->torn = thl_file_lines_is_torn(f->path, &f->d);
     return 0;

@@ -11,7 +11,7 @@
 
 #define DEFAULT_MODE 0640
 #define DEFAULT_KEEP 7
-#define LIMIT_MIN 4096u
+#define LIMIT_MIN 1024u
 #define LIMIT_MAX (UINT64_C(1) << 50)
 #define SYNC_MAX_MS 3600000u
 
@@ -112,7 +112,7 @@ static const struct key {
 } table[] = {
     {"mode", read_mode, "an octal mode that lets its owner write, as 0640"},
     {"reopen", read_reopen, "auto or call"},
-    {"rotate", read_rotate, "daily, or a size of 4K at least, as 100M"},
+    {"rotate", read_rotate, "daily, or a size of 1K at least, as 100M"},
     {"keep", read_keep, "1 to 1000, the number of rotated files"},
     {"sync", read_sync, "none, a level, or 1 to 3600000 milliseconds"},
 };

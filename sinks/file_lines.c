@@ -34,13 +34,15 @@ ends_inside_line(int fd, const struct thl_descriptor *d)
 bool
 thl_file_lines_is_torn(const char *path, const struct thl_descriptor *d)
 {
+    struct thl_descriptor reader;
+
     if (d->type != S_IFREG)
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-    if (fd < 0)
+    if (fd < 0 || thl_descriptor_adopt(&reader, fd) < 0)
         return false;
-    bool torn = ends_inside_line(fd, d);
-    close(fd);
+    bool torn = ends_inside_line(reader.fd, d);
+    thl_descriptor_close(&reader);
     return torn;
 }
 

@@ -109,6 +109,7 @@ close_with(int fd, int error)
 static int
 sync_folder(const char *path)
 {
+    struct thl_descriptor d;
     char folder[PATH_MAX];
     const char *name;
     int rc = thl_file_path_split(path, folder, &name);
@@ -116,10 +117,11 @@ sync_folder(const char *path)
     if (rc < 0)
         return rc;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    rc = fsync(fd) < 0 ? -errno : 0;
-    close(fd);
+    rc = fd < 0 ? -errno : thl_descriptor_adopt(&d, fd);
+    if (rc < 0)
+        return rc;
+    rc = fsync(d.fd) < 0 ? -errno : 0;
+    thl_descriptor_close(&d);
     return rc;
 }
 

@@ -116,6 +116,13 @@ thl_file_rotate_today(void)
 }
 
 int64_t
+thl_file_rotate_day_of(const struct thole_sink_record *record)
+{
+    return record->unix_ns ? record->unix_ns / 1000 / US_PER_S / S_PER_DAY
+                           : thl_file_rotate_today();
+}
+
+int64_t
 thl_file_rotate_day(const struct stat *st)
 {
     return st->st_size > 0 ? (int64_t)st->st_mtime / S_PER_DAY : thl_file_rotate_today();

@@ -23,6 +23,7 @@
 #define THOLE_SINK_FILE_ROTATE_H
 
 #include <stdint.h>
+#include <thole/sink.h>
 
 #include "descriptor.h"
 
@@ -31,6 +32,9 @@
 
 /* Today's number, in UTC as the records' times are. */
 int64_t thl_file_rotate_today(void);
+
+/* The day of a record; of one without a time, today. */
+int64_t thl_file_rotate_day_of(const struct thole_sink_record *record);
 
 /* The day of the last byte that the file holds; of an empty one, today. */
 int64_t thl_file_rotate_day(const struct stat *st);

@@ -9,6 +9,7 @@
 
 struct thl_file {
     struct thl_descriptor d;
+    pid_t owner; /* who opened it */
     char *path;
     struct thl_file_keys keys;
     bool torn;      /* regular: the file ends inside a line, which LF has to end first */

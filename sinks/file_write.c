@@ -2,6 +2,7 @@
 /* Writing to a file, and rotating it. */
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "file_lines.h"
 #include "file_path.h"
@@ -82,32 +83,32 @@ rotate_now(struct thl_file *f)
     return rc == 0;
 }
 
-/* An empty file is today's; and a clock that was set back begins its day anew. */
+/* An empty file is of its first record's day. Around midnight those of two days come mixed: a late
+ * one stays in the new file. A clock that was set back further begins its day anew. */
 static bool
-is_new_day(struct thl_file *f)
+is_new_day(struct thl_file *f, int64_t day)
 {
-    int64_t today = thl_file_rotate_today();
-    bool is_later = f->size > 0 && today > f->day;
-
-    if (!is_later)
-        f->day = today;
-    return is_later;
+    if (f->size > 0 && day > f->day)
+        return true;
+    if (f->size == 0 || day < f->day - 1)
+        f->day = day;
+    return false;
 }
 
-/* Whether a record of so many bytes belongs into a new file. */
+/* Whether a record belongs into a new file. */
 static bool
-is_due(struct thl_file *f, size_t size)
+is_due(struct thl_file *f, const struct thole_sink_record *record)
 {
     if (f->keys.daily)
-        return is_new_day(f);
-    return f->size > 0 && f->size + (off_t)size > f->keys.limit;
+        return is_new_day(f, thl_file_rotate_day_of(record));
+    return f->size > 0 && f->size + f->torn + (off_t)record->size > f->keys.limit;
 }
 
 /* False when there is no room, and the record goes to the file all the same. */
 static bool
-make_room(struct thl_file *f, size_t size)
+make_room(struct thl_file *f, const struct thole_sink_record *record)
 {
-    for (int tries = 0; is_due(f, size); tries++)
+    for (int tries = 0; is_due(f, record); tries++)
         if (tries == TRIES || f->owed == THL_FILE_OWES_ROTATION ||
             f->owed == THL_FILE_OWES_REOPENING || !rotate_now(f))
             return false;
@@ -121,8 +122,11 @@ count_fitting(const struct thl_file *f, const struct thole_sink_record *records,
     off_t size = f->size + f->torn + (off_t)records[0].size;
     size_t count = 1;
 
-    if (f->keys.daily)
-        return n;
+    if (f->keys.daily) {
+        while (count < n && thl_file_rotate_day_of(&records[count]) <= f->day)
+            count++;
+        return count;
+    }
     while (count < n && size + (off_t)records[count].size <= f->keys.limit)
         size += (off_t)records[count++].size;
     return count;
@@ -160,7 +164,7 @@ write_pieces(struct thl_file *f, const struct thole_sink_record *records, size_t
     for (*done = 0; rc == 0 && *done < n;) {
         const struct thole_sink_record *r = records + *done;
         size_t written, left = n - *done;
-        as_it_is = as_it_is || !make_room(f, r->size);
+        as_it_is = as_it_is || !make_room(f, r);
         rc = write_piece(f, r, as_it_is ? left : count_fitting(f, r, left), &written);
         int lost = look_behind(f);
         if (lost < 0)
@@ -196,6 +200,16 @@ sync_batch(struct thl_file *f, const struct thole_sink_record *records, size_t d
     return 0;
 }
 
+/* A forked process shares the description, and with it the place in the file at which a torn end is
+ * cut off: it takes one of its own, where the path leads to the same file still. */
+static bool
+open_own(struct thl_file *f)
+{
+    f->owner = getpid();
+    return f->d.type == S_IFREG && thl_file_path_look(f->path, &f->d) == 0 &&
+           thl_file_is_in_its_root(f) && thl_file_open_again(f) == 0;
+}
+
 /* Makes sure that the descriptor is ours and, with rotate=, the path's. A file without a name is
  * read by nobody: what is written there is lost. */
 static int
@@ -208,6 +222,9 @@ check_descriptor(struct thl_file *f)
         return thl_file_open_again(f);
     }
     f->size = st.st_size;
+    f->torn = f->torn && st.st_size > 0; /* somebody has emptied it */
+    if (f->owner != getpid() && open_own(f))
+        return 0;
     if (st.st_nlink == 0 && thl_file_path_look(f->path, &f->d) != 0)
         return thl_file_is_in_its_root(f) ? thl_file_open_again(f) : -ENOENT;
     if (thl_file_keys_rotate(&f->keys) && !f->keys.call && f->owed != THL_FILE_OWES_REOPENING)

@@ -167,7 +167,7 @@ write_frame(struct syslog_sink *s, const struct thole_sink_record *r, int64_t de
 {
     size_t sent;
     char *bytes = malloc(r->size + 1);
-    struct thole_sink_record frame = {bytes, r->size + 1, r->level};
+    struct thole_sink_record frame = {bytes, r->size + 1, r->level, r->unix_ns};
 
     if (!bytes)
         return -EAGAIN;

@@ -285,10 +285,10 @@ static void
 put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, size_t size,
             unsigned how)
 {
-    enum thole_level level = d->view.level;
+    const struct thole_sink_record record = {bytes, size, d->view.level, d->view.unix_ns};
     if (d->block_ms > 0)
         how |= THL_OUTBOX_MAY_WAIT;
-    if (thl_outbox_put(o, bytes, size, level, how) != THL_OUTBOX_WAIT)
+    if (thl_outbox_put(o, &record, how) != THL_OUTBOX_WAIT)
         return;
     int64_t until_ms = thl_clock_real_ms() + d->block_ms;
     do {
@@ -302,7 +302,7 @@ put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, siz
         if (d->between)
             d->between();
         thl_outbox_wait(o, &slice);
-    } while (thl_outbox_put(o, bytes, size, level, how) == THL_OUTBOX_WAIT);
+    } while (thl_outbox_put(o, &record, how) == THL_OUTBOX_WAIT);
 }
 
 static void

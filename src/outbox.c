@@ -180,18 +180,19 @@ thl_outbox_has_room_for_notice_locked(const struct thl_outbox *o, size_t size)
 }
 
 static void
-append_locked(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level, bool lf)
+append_locked(struct thl_outbox *o, const struct thole_sink_record *record, bool lf)
 {
     struct thl_batch *b = &o->fill;
     char *to = b->bytes + b->size;
+    size_t size = record->size;
     if (b->n == 0) {
         b->since_ms = thl_clock_coarse_ms();
         b->nnotices = 0;
     }
-    memcpy(to, bytes, size);
+    memcpy(to, record->bytes, size);
     if (lf)
         to[size++] = '\n';
-    b->record[b->n++] = (struct thole_sink_record){to, size, level};
+    b->record[b->n++] = (struct thole_sink_record){to, size, record->level, record->unix_ns};
     b->size += size;
     if (b->touched < b->size)
         b->touched = b->size;
@@ -225,23 +226,23 @@ thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause
 }
 
 enum thl_outbox_put
-thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size, enum thole_level level,
-               unsigned how)
+thl_outbox_put(struct thl_outbox *o, const struct thole_sink_record *record, unsigned how)
 {
     const bool lf = is_lines(o);
+    const size_t size = record->size + lf;
     thl_outbox_hold(o);
-    const bool room = how & THL_OUTBOX_QUIET ? thl_outbox_has_room_for_notice_locked(o, size + lf)
-                                             : has_room_locked(o, size + lf, level);
+    const bool room = how & THL_OUTBOX_QUIET ? thl_outbox_has_room_for_notice_locked(o, size)
+                                             : has_room_locked(o, size, record->level);
     if (room) {
-        append_locked(o, bytes, size, level, lf);
+        append_locked(o, record, lf);
         if (how & THL_OUTBOX_QUIET)
             mark_notice_locked(&o->fill);
         return THL_OUTBOX_PUT;
     }
     if ((how & THL_OUTBOX_MAY_WAIT) && !o->trouble && !o->stalled)
         return THL_OUTBOX_WAIT;
-    thl_outbox_refuse(o, level, o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL,
-                      how);
+    thl_outbox_refuse(o, record->level,
+                      o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL, how);
     return THL_OUTBOX_DROPPED;
 }
 
@@ -252,7 +253,7 @@ thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_record *r
     const bool lf = is_lines(o) && !ends;
     if (!has_room_locked(o, record->size + lf, record->level))
         return false;
-    append_locked(o, record->bytes, record->size, record->level, lf);
+    append_locked(o, record, lf);
     return true;
 }
 

@@ -71,8 +71,8 @@ enum { THL_OUTBOX_MAY_WAIT = 1, THL_OUTBOX_QUIET = 2 };
 
 /* Queues one record. */
 enum thl_outbox_put { THL_OUTBOX_PUT, THL_OUTBOX_DROPPED, THL_OUTBOX_WAIT };
-enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const char *bytes, size_t size,
-                                   enum thole_level level, unsigned how);
+enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const struct thole_sink_record *record,
+                                   unsigned how);
 
 /* Counts a record that rate= holds back. */
 void thl_outbox_suppress(struct thl_outbox *o);

@@ -76,6 +76,25 @@ thl_outbox_set_has_thread(struct thl_outbox *o, bool has)
     atomic_store_explicit(&o->has_thread, has, memory_order_relaxed); /* the lock orders the rest */
 }
 
+/* ---- of the serving side: outbox_serve.c; but for `locked`, without the lock ---- */
+
+/* A call of the sink's operations is under way, or was. */
+void thl_outbox_begin_io_locked(struct thl_outbox *o);
+void thl_outbox_end_io_locked(struct thl_outbox *o);
+
+/* Whether the back-off is over. */
+bool thl_outbox_may_try_locked(const struct thl_outbox *o);
+
+/* Makes `fill` the batch, when the last one is done; false when there is nothing to write. */
+bool thl_outbox_take_batch_locked(struct thl_outbox *o);
+
+/* One try at the batch. */
+void thl_outbox_write_batch(struct thl_outbox *o);
+
+void thl_outbox_reopen_if_asked(struct thl_outbox *o);
+bool thl_outbox_is_flush_due(const struct thl_outbox *o);
+void thl_outbox_flush_sink(struct thl_outbox *o);
+
 /* Closes the sink, if there is one. The serving thread's, or whoever comes after it. */
 void thl_outbox_close_sink(struct thl_outbox *o);
 

@@ -29,6 +29,7 @@ struct thole_sink_record {
     const char *bytes;
     size_t size;
     enum thole_level level;
+    int64_t unix_ns; /* when it was logged, as the record says it: nanoseconds since 1970 */
 };
 
 struct thole_sink_param {

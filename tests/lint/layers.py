@@ -21,7 +21,7 @@ FLOORS = [
     ('front', 'census child emission emit flood logger notice producer rules scope'),
     ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
                'merge news observe outbox '
-               'outbox_end outbox_fallback outbox_health '
+               'outbox_end outbox_fallback outbox_health outbox_serve '
                'outbox_state outbox_thread report settings wipe writer'),
     ('facade', 'testkit thole'),
 ]

@@ -387,3 +387,39 @@ THL_TEST(rotation, reopen_of_a_path_that_cannot_be_opened_keeps_the_old_file_and
     cr_expect_eq(count_in_file("a.log", "\"msg\":\"sink reopened\""), 1u);
     folder_remove();
 }
+
+/* ---- days ---- */
+
+THL_TEST(rotation, daily_goes_by_the_time_that_records_bear)
+{
+    const int64_t second = 1000000000, midnight = INT64_C(1795392000) * second; /* 2026-11-23 */
+    struct thole_options opt = {.size = sizeof(opt)};
+    char sinks[128];
+
+    folder_make();
+    snprintf(sinks, sizeof(sinks), "file:%s/a.log?rotate=daily", folder);
+    opt.sinks = sinks;
+    thole_test_set_clock(midnight - second);
+    cr_assert_eq(thole_start(&opt), 0);
+    thole_info(root, "on the twenty-second");
+    thole_info(root, "on the twenty-second");
+    thole_test_advance_clock(second);
+    thole_info(root, "on the twenty-third");
+    thole_test_set_clock(midnight - 1); /* late, as of another thread: it stays */
+    thole_info(root, "on the twenty-second, late");
+    thole_test_set_clock(midnight + 1);
+    thole_info(root, "on the twenty-third");
+    cr_assert_eq(thole_flush(PATIENCE_MS), 0);
+    const struct rotated *l = rotated_list();
+    cr_assert_eq(l->n, 1u);
+    cr_expect_eq(count_in_file(l->name[0], "on the twenty-second\""), 2u);
+    cr_expect_eq(count_in_file(l->name[0], "\n"), 2u);
+    cr_expect_eq(count_in_file("a.log", "on the twenty-third"), 2u);
+    cr_expect_eq(count_in_file("a.log", "late"), 1u);
+    thole_test_advance_clock(26 * 3600 * second);
+    thole_info(root, "on the twenty-fourth");
+    cr_assert_eq(thole_stop(PATIENCE_MS), 0);
+    cr_expect_eq(rotated_list()->n, 2u);
+    cr_expect_eq(count_in_file("a.log", "on the twenty-fourth"), 1u);
+    folder_remove();
+}

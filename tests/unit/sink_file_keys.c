@@ -20,10 +20,10 @@ THL_TEST(sink_file_keys, good_values_pass_and_bad_ones_are_told_what_was_expecte
         const char *key, *good[8], *bad[20], *expected;
     } table[] = {
         {"rotate",
-         {"4096", "4k", "4K", "100M", "1G", "1048576G", "daily"},
-         {"", "0", "4095", "3K", "4KB", "1T", "K", "-1", "4 K", " 4K", "0x1000", "1048577G",
+         {"1024", "1k", "4K", "100M", "1G", "1048576G", "daily"},
+         {"", "0", "1023", "1023K1", "4KB", "1T", "K", "-1", "4 K", " 4K", "0x1000", "1048577G",
           "99999999999999999999", "hourly", "Daily", "4096KK", "1.5M"},
-         "daily, or a size of 4K at least, as 100M"},
+         "daily, or a size of 1K at least, as 100M"},
         {"keep",
          {"1", "7", "1000", "0007"},
          {"", "0", "1001", "1k", "-1", "seven", "7 ", "18446744073709551617"},

@@ -34,7 +34,7 @@ add_bytes(struct batch *b, const char *bytes, size_t size)
     cr_assert_lt(b->n, (size_t)KIT_BATCH);
     cr_assert_leq(b->used + size, sizeof(b->bytes));
     memcpy(b->bytes + b->used, bytes, size);
-    b->record[b->n++] = (struct thole_sink_record){b->bytes + b->used, size, THOLE_INFO};
+    b->record[b->n++] = (struct thole_sink_record){b->bytes + b->used, size, THOLE_INFO, 0};
     b->used += size;
 }
 

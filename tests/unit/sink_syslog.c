@@ -212,8 +212,8 @@ THL_TEST(sink_syslog, record_that_is_too_big_does_not_stop_the_next)
     const char *folder = make_folder(), *path = path_in(folder, "log");
     int receiver = listen_at(path, SOCK_DGRAM);
     static char big[300 * 1024];
-    struct thole_sink_record records[] = {{big, 10, THOLE_INFO},
-                                          {big + 10, sizeof(big) - 10, THOLE_INFO}};
+    struct thole_sink_record records[] = {{big, 10, THOLE_INFO, 0},
+                                          {big + 10, sizeof(big) - 10, THOLE_INFO, 0}};
     size_t done;
     void *sink = must_open(ops, path);
 

@@ -136,7 +136,7 @@ enum { SKIPPED = 99 };
 static int
 write_one(void *sink, const char *text)
 {
-    const struct thole_sink_record r = {text, strlen(text), THOLE_INFO};
+    const struct thole_sink_record r = {text, strlen(text), THOLE_INFO, 0};
     size_t done;
 
     return ops->write(sink, &r, 1, &done);

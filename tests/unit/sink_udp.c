@@ -152,7 +152,7 @@ THL_TEST(sink_udp, record_that_is_too_big_does_not_stop_the_next)
     uint16_t port = 0;
     int receiver = listen_on(AF_INET, &port);
     static char big[66000];
-    struct thole_sink_record records[] = {{big, 5, THOLE_INFO}, {big + 5, 65508, THOLE_INFO}};
+    struct thole_sink_record records[] = {{big, 5, THOLE_INFO, 0}, {big + 5, 65508, THOLE_INFO, 0}};
     size_t done;
     void *sink = open_to("127.0.0.1", port);
 

@@ -163,7 +163,7 @@ THL_TEST(sink_udp_errors, ipv6_takes_twenty_bytes_more)
     static char big[65528];
     uint16_t port = 0;
     int receiver = listen_on(AF_INET6, &port);
-    struct thole_sink_record records[] = {{big, 65527, THOLE_INFO}, {big, 65528, THOLE_INFO}};
+    struct thole_sink_record records[] = {{big, 65527, THOLE_INFO, 0}, {big, 65528, THOLE_INFO, 0}};
     size_t done;
 
     if (receiver < 0)

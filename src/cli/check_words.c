@@ -160,9 +160,40 @@ is_syslog_kind(const struct thl_sink_spec *s)
     return s->format == THL_FORMAT_RFC5424 || s->format == THL_FORMAT_RFC3164;
 }
 
+static const char *
+find_param(const struct thl_sink_spec *s, const char *key)
+{
+    for (size_t i = 0; i < s->uri.nparams; i++)
+        if (strcmp(s->uri.params[i].key, key) == 0)
+            return s->uri.params[i].value;
+    return NULL;
+}
+
+static void
+put_file_keys(const struct thl_sink_spec *s)
+{
+    const char *rotate = find_param(s, "rotate"), *keep = find_param(s, "keep");
+    const char *sync = find_param(s, "sync");
+    if (rotate && strcmp(rotate, "daily") == 0)
+        printf("    rotate  with the first record of a day (UTC)");
+    else if (rotate)
+        printf("    rotate  before it is larger than %s", rotate);
+    if (rotate)
+        printf("; the last %s rotated files are kept\n", keep ? keep : "7");
+    else if (keep)
+        printf("    keep    %s, which says nothing without rotate=\n", keep);
+    if (sync && sync[0] >= '0' && sync[0] <= '9')
+        printf("    sync    records are on the disk within %s ms\n", sync);
+    else if (sync && strcmp(sync, "none") != 0)
+        printf("    sync    %s and above are on the disk before the next batch\n", sync);
+}
+
 static void
 put_keys(const struct thl_sink_spec *s)
 {
+    const bool file = strcmp(s->uri.scheme, "file") == 0;
+    if (file)
+        put_file_keys(s);
     if (is_syslog_kind(s)) {
         printf("    syslog  facility %d", s->facility);
         if (s->ident[0])
@@ -174,7 +205,11 @@ put_keys(const struct thl_sink_spec *s)
     if (s->size > 0)
         printf("    longest record %zu bytes\n", s->size);
     for (size_t i = 0; i < s->uri.nparams; i++) {
-        printf("    %s=", s->uri.params[i].key);
+        const char *key = s->uri.params[i].key;
+        if (file &&
+            (strcmp(key, "rotate") == 0 || strcmp(key, "keep") == 0 || strcmp(key, "sync") == 0))
+            continue; /* said already */
+        printf("    %s=", key);
         put(s->uri.params[i].value);
         printf("\n");
     }

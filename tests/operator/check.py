@@ -24,6 +24,17 @@ def good_configuration_is_said_in_plain_words():
     assert thole('check', 'file:/tmp/d.log')[0].startswith('THOLE_SINKS: 1 sink\n')
 
 
+def keys_of_a_file_are_said_in_plain_words():
+    out, err = thole('check', 'file:/tmp/a.log?rotate=64K&keep=3&sync=warn '
+                     'file:/tmp/b.log?rotate=daily&sync=200&rate=5/s file:/tmp/c.log?keep=4')
+    assert err == '', err
+    for words in ('before it is larger than 64K; the last 3 rotated files are kept',
+                  'warn and above are on the disk before the next batch',
+                  'with the first record of a day (UTC); the last 7 rotated files are kept',
+                  'on the disk within 200 ms', 'at most 5 a second', 'nothing without rotate='):
+        assert out.count(words) == 1, f'{words!r} is not in\n{out}'
+
+
 def errors_are_the_words_of_the_daemon():
     texts = {'THOLE_LOG': 'info,net=debgu', 'THOLE_SINKS': 'fil:/tmp/x stderr:?colour=never',
              'THOLE_LIMITS': 'children=0,quue=1M'}

@@ -75,7 +75,7 @@ THL_TEST(sink_syslog_errors, kernel_short_of_memory_is_waited_for_within_one_wri
         while (*receive(receiver))
             continue;
     }
-    cr_expect_leq(quickest, 150);
+    cr_expect_leq(quickest, 1000);
     ops->close(sink);
     close(receiver);
     remove_folder(folder);

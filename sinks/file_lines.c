@@ -34,7 +34,7 @@ ends_inside_line(int fd, const struct thl_descriptor *d)
 bool
 thl_file_lines_is_torn(const char *path, const struct thl_descriptor *d)
 {
-    struct thl_descriptor reader;
+    struct thl_descriptor reader = {.fd = -1};
 
     if (d->type != S_IFREG)
         return false;

@@ -109,7 +109,7 @@ close_with(int fd, int error)
 static int
 sync_folder(const char *path)
 {
-    struct thl_descriptor d;
+    struct thl_descriptor d = {.fd = -1};
     char folder[PATH_MAX];
     const char *name;
     int rc = thl_file_path_split(path, folder, &name);

@@ -240,7 +240,7 @@ explain(int error)
     case EPROTOTYPE:
         return "a socket of neither datagrams nor a stream";
     case EAGAIN:
-        return "its receiver takes no more connections now";
+        return "its receiver takes nothing now";
     case EACCES:
         return "no permission to write to that socket, or to enter its folder";
     default:

@@ -85,7 +85,7 @@ struct thl_arena_sink {
     uint64_t offered, written, dropped, suppressed, pending;
     uint64_t cause[THL_ARENA_CAUSES]; /* of dropped, by enum thole_cause */
     uint32_t health;                  /* enum thl_arena_health */
-    uint32_t error;                   /* errno of BLOCKED and DOWN */
+    uint32_t error;                   /* errno; of OK: of a reopen that failed, or 0 */
     uint32_t lag_ms;                  /* the age of the oldest record that waits; 0: none does */
     uint32_t health_s;                /* how long it has been down, or hangs */
 };

@@ -50,13 +50,6 @@ outbox_bytes(const struct thl_limits *limits)
     return bytes < OUTBOX_BYTES_MAX ? bytes : OUTBOX_BYTES_MAX;
 }
 
-static const char *
-explain(const struct thole_sink_ops *ops, int error)
-{
-    const char *text = ops->explain ? ops->explain(error) : NULL;
-    return text ? text : thl_errname_text(error);
-}
-
 static void
 open_targets(struct thl_dispatch *d, struct thl_config_errors *errors)
 {
@@ -66,7 +59,7 @@ open_targets(struct thl_dispatch *d, struct thl_config_errors *errors)
         if (rc < 0)
             thl_config_error(errors, t->route[0].spec->label, "", 0,
                              "cannot open %s: %s; stderr takes its records until it can be opened",
-                             t->name, explain(t->ops, -rc));
+                             t->name, thl_target_explain(t, -rc));
     }
 }
 
@@ -112,6 +105,9 @@ int
 thl_dispatch_flush(struct thl_dispatch *d, const struct timespec *deadline, bool writer_runs)
 {
     int rc = 0;
+    for (size_t i = 0; d && !writer_runs && i < d->targets.n; i++)
+        if (!thl_outbox_has_thread(d->outbox[i]))
+            thl_outbox_serve_until(d->outbox[i], deadline);
     for (size_t i = 0; d && i < d->targets.n; i++)
         if ((writer_runs || thl_outbox_has_thread(d->outbox[i])) &&
             thl_outbox_flush(d->outbox[i], deadline) < 0)

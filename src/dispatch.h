@@ -41,7 +41,7 @@ int thl_dispatch_init(struct thl_dispatch *d, struct thl_sink_specs *specs,
                       struct thl_config_errors *errors);
 
 /* Waits until all that was offered is written or dropped; `writer_runs`: the writer serves the
- * targets that have no thread. NULL is allowed. 0 or -ETIMEDOUT. */
+ * targets that have no thread, else this does. NULL is allowed. 0 or -ETIMEDOUT. */
 int thl_dispatch_flush(struct thl_dispatch *d, const struct timespec *deadline, bool writer_runs);
 bool thl_dispatch_has_pending(struct thl_dispatch *d);
 

@@ -178,9 +178,10 @@ stop_running(const struct timespec *soft, const struct timespec *deadline)
 }
 
 static int
-close_direct_locked(const struct timespec *deadline)
+close_direct_locked(const struct timespec *soft, const struct timespec *deadline)
 {
     thl_news_say(thl_life.dispatch, true);
+    (void)thl_dispatch_flush(thl_life.dispatch, soft, false);
     int rc = thl_dispatch_close(thl_life.dispatch, deadline);
     thl_news_print_lost(thl_life.dispatch);
     return rc;
@@ -208,7 +209,7 @@ stop(int timeout_ms)
     } else if (thl_life_state() == THL_LIFE_DIRECT) {
         report_children();
         thl_flood_end(); /* what is called from now on is dropped as stopped */
-        rc = close_direct_locked(&deadline);
+        rc = close_direct_locked(&soft, &deadline);
         thl_life_set_state(THL_LIFE_STOPPED);
     }
     pthread_mutex_unlock(&thl_life.lock);
@@ -241,7 +242,7 @@ thl_life_at_exit(void)
     if (thl_outbox_in_sink() || !thl_life_try_lock(EXIT_MS))
         return;
     if (thl_life_state() == THL_LIFE_DIRECT)
-        close_direct_locked(&deadline);
+        close_direct_locked(&deadline, &deadline);
     pthread_mutex_unlock(&thl_life.lock);
 }
 

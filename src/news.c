@@ -201,18 +201,25 @@ say_suppressed(struct thl_dispatch *d, bool last)
 
 /* ---- targets ---- */
 
+/* As thole_errno has it, with the sink's own words. */
 static void
-say_health(struct saying *s, const char *sink, const struct thl_outbox_news *news)
+say_error(struct saying *s, const char *msg, const struct thl_target *t, int error)
 {
-    if (news->down) {
-        thole_field fields[] = {thl_notice_text("sink", sink),
-                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->error}}};
-        say(s, &(struct thl_notice){THOLE_WARN, "sink down", fields, 2, false});
-    }
+    const thole_field fields[] = {thl_notice_text("sink", t->name),
+                                  thl_notice_uint("err", (uint64_t)error),
+                                  thl_notice_text("err_name", thl_errname_name(error)),
+                                  thl_notice_text("err_text", thl_target_explain(t, error))};
+    say(s, &(struct thl_notice){THOLE_WARN, msg, fields, 4, false});
+}
+
+static void
+say_health(struct saying *s, const struct thl_target *t, const struct thl_outbox_news *news)
+{
+    const char *sink = t->name;
+    if (news->down)
+        say_error(s, "sink down", t, news->error);
     if (news->reopen && news->reopen_error) {
-        thole_field fields[] = {thl_notice_text("sink", sink),
-                                {"err", THOLE_FIELD_ERRNO, 0, {.i = news->reopen_error}}};
-        say(s, &(struct thl_notice){THOLE_WARN, "sink reopen failed", fields, 2, false});
+        say_error(s, "sink reopen failed", t, news->reopen_error);
     } else if (news->reopen) {
         thole_field fields[] = {thl_notice_text("sink", sink)};
         say(s, &(struct thl_notice){THOLE_NOTICE, "sink reopened", fields, 1, false});
@@ -230,12 +237,13 @@ say_news(struct thl_dispatch *d, struct thl_outbox *o, bool last)
 {
     struct thl_outbox_news news;
     struct saying s = {d, NULL};
-    const char *sink = thl_outbox_target(o)->name;
+    const struct thl_target *t = thl_outbox_target(o);
+    const char *sink = t->name;
     bool said = false;
     while (thl_outbox_news(o, &news, last)) {
         s.except = thl_outbox_in_trouble(o) ? o : NULL;
         thl_dispatch_release_locks(d);
-        say_health(&s, sink, &news);
+        say_health(&s, t, &news);
         if (news.count)
             say_drops(&s, sink, thl_outbox_cause_word(news.cause), news.level, news.since_ns);
         if (news.suppressed)
@@ -289,14 +297,18 @@ thl_news_is_waiting(struct thl_dispatch *d)
 }
 
 static void
-print_lost(const char *sink, const struct thl_outbox_news *news)
+print_lost(const struct thl_target *t, const struct thl_outbox_news *news)
 {
     if (news->down)
-        thl_console_print("thole: sink down sink=%s err=%d err_name=%s\n", sink, news->error,
-                          thl_errname_name(news->error));
+        thl_console_print("thole: sink down sink=%s err=%d err_name=%s err_text=\"%s\"\n", t->name,
+                          news->error, thl_errname_name(news->error),
+                          thl_target_explain(t, news->error));
     if (news->count)
-        thl_console_print("thole: records dropped sink=%s cause=%s count=%llu\n", sink,
+        thl_console_print("thole: records dropped sink=%s cause=%s count=%llu\n", t->name,
                           thl_outbox_cause_word(news->cause), (unsigned long long)news->count);
+    if (news->suppressed)
+        thl_console_print("thole: records suppressed sink=%s count=%llu\n", t->name,
+                          (unsigned long long)news->suppressed);
 }
 
 void
@@ -308,7 +320,7 @@ thl_news_print_lost(struct thl_dispatch *d)
         while (thl_outbox_news(o, &news, true)) {
             thl_outbox_release(o);
             if (!thl_outbox_target(o)->is_stderr)
-                print_lost(thl_outbox_target(o)->name, &news);
+                print_lost(thl_outbox_target(o), &news);
         }
         thl_outbox_release(o);
     }

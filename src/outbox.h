@@ -91,6 +91,9 @@ void thl_outbox_wait(struct thl_outbox *o, const struct timespec *deadline);
 /* Writes what is queued, in the calling thread, until done or in trouble: for targets without a
  * thread. */
 void thl_outbox_serve(struct thl_outbox *o);
+
+/* The same, again after each back-off, until nothing waits or the deadline: at the end. */
+void thl_outbox_serve_until(struct thl_outbox *o, const struct timespec *deadline);
 bool thl_outbox_has_thread(const struct thl_outbox *o);
 
 /* The wait was in vain: nobody waits for this target again before it moves. */
@@ -127,7 +130,7 @@ enum thl_health { THL_HEALTH_OK, THL_HEALTH_BLOCKED, THL_HEALTH_DOWN, THL_HEALTH
 
 struct thl_outbox_state {
     enum thl_health health;
-    int error;        /* of blocked and down: errno */
+    int error;        /* errno; of ok: of a reopen that failed, or 0 */
     int64_t since_ms; /* of all but ok: how long */
     int64_t lag_ms;   /* the age of the oldest record that waits; 0: none does */
 };

@@ -81,10 +81,13 @@ thl_outbox_enter_trouble_locked(struct thl_outbox *o, int error)
     bool blocked = thl_outbox_cause_of(error) == THOLE_WOULD_BLOCK;
     if (!o->trouble) {
         o->trouble = true;
-        o->trouble_since_ms = now;
         o->backoff_ms = BACKOFF_FIRST_MS;
         o->blocked_ms = BLOCKED_FIRST_MS;
-        o->down_was_said = false;
+        if (!o->say_recovered) {
+            o->trouble_since_ms = now;
+            o->down_was_said = false;
+        }
+        o->say_recovered = false; /* nobody knows yet: the outage goes on */
     } else if (!blocked && o->backoff_ms < BACKOFF_MAX_MS) {
         o->backoff_ms = 2 * o->backoff_ms < BACKOFF_MAX_MS ? 2 * o->backoff_ms : BACKOFF_MAX_MS;
     }
@@ -149,7 +152,7 @@ thl_outbox_look(struct thl_outbox *o, struct thl_outbox_state *out)
     if (oldest->n > oldest->next && now > oldest->since_ms)
         out->lag_ms = now - oldest->since_ms;
     out->health = health_locked(o, now);
-    out->error = o->trouble ? o->error : 0;
+    out->error = o->trouble ? o->error : o->reopen_error;
     if (out->health != THL_HEALTH_OK)
         out->since_ms =
             now - (out->health == THL_HEALTH_HANGS ? o->io_since_ms : o->trouble_since_ms);

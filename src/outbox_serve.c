@@ -101,9 +101,10 @@ settle(struct thl_outbox *o, int rc, size_t done)
     pthread_mutex_unlock(&o->lock);
 }
 
-/* Where it fails the sink goes on with what it has: that is said, and is no outage. */
+/* Where it fails the sink goes on with what it has: that is said, once where nobody asked for it,
+ * and is no outage. */
 static void
-reopen(struct thl_outbox *o)
+reopen(struct thl_outbox *o, bool asked)
 {
     if (!o->sink || !ops_of(o)->reopen)
         return;
@@ -111,7 +112,7 @@ reopen(struct thl_outbox *o)
     int rc = ops_of(o)->reopen(state_of(o));
     thl_outbox_inside = NULL;
     pthread_mutex_lock(&o->lock);
-    if ((rc < 0) != (o->reopen_error != 0)) {
+    if ((rc < 0) != (o->reopen_error != 0) || (rc < 0 && asked)) {
         o->say_reopen = true;
         thl_emit_wake();
     }
@@ -123,7 +124,7 @@ void
 thl_outbox_reopen_if_asked(struct thl_outbox *o)
 {
     if (atomic_exchange_explicit(&o->reopen, false, memory_order_acquire))
-        reopen(o);
+        reopen(o, true);
 }
 
 /* Renamed files and sockets bound anew are followed while records come. */
@@ -138,7 +139,7 @@ reopen_if_wanted(struct thl_outbox *o)
     bool wants = ops_of(o)->wants_reopen(state_of(o));
     thl_outbox_inside = NULL;
     if (wants)
-        reopen(o);
+        reopen(o, false);
 }
 
 bool
@@ -291,6 +292,34 @@ thl_outbox_serve(struct thl_outbox *o)
         thl_outbox_end_io_locked(o);
     }
     pthread_mutex_unlock(&o->lock);
+}
+
+static bool
+is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* Waits for the next try; false when there is none to wait for. */
+static bool
+await_try(struct thl_outbox *o, const struct timespec *deadline)
+{
+    pthread_mutex_lock(&o->lock);
+    int64_t left_ms = o->next_try_ms - thl_clock_mono_ms();
+    struct timespec until = thl_clock_deadline(left_ms > 0 ? left_ms + 1 : 1);
+    bool again = thl_outbox_pending_locked(o) > 0 && !o->left_alone && is_before(&until, deadline);
+    for (int rc = 0; again && rc == 0;)
+        rc = pthread_cond_timedwait(&o->work, &o->lock, &until);
+    pthread_mutex_unlock(&o->lock);
+    return again;
+}
+
+void
+thl_outbox_serve_until(struct thl_outbox *o, const struct timespec *deadline)
+{
+    do
+        thl_outbox_serve(o);
+    while (await_try(o, deadline));
 }
 
 void

@@ -38,7 +38,8 @@ wait_until_locked(struct thl_outbox *o, int64_t a_ms, int64_t b_ms)
         pthread_cond_wait(&o->work, &o->lock);
         return;
     }
-    struct timespec until = thl_clock_deadline(first - thl_clock_mono_ms() + 1);
+    int64_t left_ms = first - thl_clock_mono_ms();
+    struct timespec until = thl_clock_deadline(left_ms > 0 ? left_ms + 1 : 1);
     pthread_cond_timedwait(&o->work, &o->lock, &until);
 }
 

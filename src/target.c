@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "errname.h"
 #include "scheme.h"
 
 static void
@@ -274,6 +275,13 @@ thl_target_takes_all(const struct thl_target *target, enum thole_level level)
             return true;
     }
     return false;
+}
+
+const char *
+thl_target_explain(const struct thl_target *target, int error)
+{
+    const char *text = target->ops->explain ? target->ops->explain(error) : NULL;
+    return text ? text : thl_errname_text(error);
 }
 
 /* In units of 1/rate milliseconds a record costs 1000 of them, and a second has rate * 1000. */

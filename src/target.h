@@ -72,6 +72,9 @@ struct thl_route *thl_target_route(struct thl_target *target, enum thole_level l
 /* Whether every record of a level reaches the target by a route of its own, whoever logs it. */
 bool thl_target_takes_all(const struct thl_target *target, enum thole_level level);
 
+/* What an errno of the target's sink means, in its own words or the C library's. */
+const char *thl_target_explain(const struct thl_target *target, int error);
+
 /* Whether the route's rate= lets one more record pass at `now_ms` (monotonic; not looked at where
  * there is no rate). */
 bool thl_target_admit(struct thl_route *route, int64_t now_ms);

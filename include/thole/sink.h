@@ -6,6 +6,9 @@
  * on its own account: queueing, health, back-off, the ledger and the notices live in thole, once
  * for all sinks. The built-in sinks use nothing but this header.
  *
+ * After an error of write thole calls write again, after a back-off, and nothing else: a sink whose
+ * connection is gone dials in write, or says in wants_reopen that it wants to.
+ *
  * Calls to one sink never overlap: thole serialises open, write, flush, reopen and close. A sink
  * that may block has a thread of its own; the others are called by the writer, which they must
  * never hold up. Before thole_start() it is the logging thread that calls. From inside a sink
@@ -38,17 +41,19 @@ struct thole_sink_param {
 
 /* A URI taken apart and percent-decoded: SCHEME:PATH?KEY=VALUE&... or SCHEME://HOST:PORT?... */
 struct thole_sink_uri {
-    const char *text;   /* as written, for messages */
-    const char *scheme; /* without the colon */
-    const char *path;   /* "" when there is none */
-    const char *host;   /* of the // form, without brackets; else "" */
-    const char *port;   /* of the // form; else "" */
-    const struct thole_sink_param *params;
+    const char *text;                      /* as written, the query included, for messages */
+    const char *scheme;                    /* without the colon */
+    const char *path;                      /* "" when there is none */
+    const char *host;                      /* of the // form, without brackets; else "" */
+    const char *port;                      /* of the // form; else "" */
+    const struct thole_sink_param *params; /* the sink's own keys; thole's are thole's */
     size_t nparams;
 };
 
-#define THOLE_SINK_MAY_BLOCK 1u /* write, reopen or close may wait: the sink gets a thread */
-#define THOLE_SINK_LINES 2u     /* a stream of lines: each record ends with LF, else with none */
+/* Any operation may wait: the sink gets a thread. The first open is the caller's of thole_start all
+ * the same, for a daemon drops privileges after it; what is tried again, the thread opens. */
+#define THOLE_SINK_MAY_BLOCK 1u
+#define THOLE_SINK_LINES 2u /* a stream of lines: each record ends with LF, else with none */
 
 /* After a fork the child process goes on with its copy of the state, even if another thread was
  * inside a call at that moment: whatever a call leaves half done is seen by the next one, without
@@ -73,7 +78,7 @@ struct thole_sink_ops {
 
     /* Opens the target, non-blocking where the kernel can, descriptors O_CLOEXEC and 3 or above.
      * On success *sink, NULL before, is the state handed to the others: NULL will do. Returns 0 or
-     * a negative errno. */
+     * a negative errno: whichever it is, stderr takes the records, and it is tried again. */
     int (*open)(const struct thole_sink_uri *uri, void **sink);
 
     /* Writes n >= 1 records in order, and sets *done to the number that were written whole.
@@ -106,8 +111,8 @@ struct thole_sink_ops {
      * writer, and the logging thread before thole_start(), call it with the next record. */
     unsigned (*flush_within)(void *sink);
 
-    /* What an errno of open means here ("a symbolic link, which is not followed"), for messages;
-     * NULL: what the C library says. NULL as the member: the same. */
+    /* What an errno of the others means here ("it is a symbolic link, which is not followed"), for
+     * messages; NULL: what the C library says. NULL as the member: the same. */
     const char *(*explain)(int error);
 };
 

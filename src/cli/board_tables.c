@@ -95,12 +95,14 @@ put_state(struct thl_sheet *sheet, const struct thl_arena_sink *s)
     const char *word = thl_board_health(s->health), *error = "";
     if (s->error)
         error = thl_errname_name(s->error);
-    if (s->health == THL_ARENA_OK)
+    if (s->health == THL_ARENA_OK && s->error)
+        snprintf(text, sizeof(text), "no reopen %s", error);
+    else if (s->health == THL_ARENA_OK)
         snprintf(text, sizeof(text), "%s", word);
     else
         snprintf(text, sizeof(text), "%s %s %s", word, thl_quantity_age(s->health_s).text, error);
-    thl_sheet_cell(sheet, s->health == THL_ARENA_OK ? THL_STYLE_GOOD : THL_STYLE_BAD, STATE_WIDTH,
-                   text);
+    thl_sheet_cell(sheet, s->health == THL_ARENA_OK && !s->error ? THL_STYLE_GOOD : THL_STYLE_BAD,
+                   STATE_WIDTH, text);
 }
 
 /* The causes, those that cost most first. */
@@ -138,6 +140,10 @@ row_sink(struct thl_sheet *sheet, const struct thl_board *b, size_t row)
     thl_sheet_cell(sheet, s->lag_ms >= 1000 ? THL_STYLE_POOR : THL_STYLE_PLAIN, -6,
                    thl_quantity_lag(s->lag_ms).text);
     put_lost(sheet, s);
+    if (s->suppressed > 0) {
+        thl_sheet_put(sheet, THL_STYLE_PLAIN, "; by rate= ");
+        thl_sheet_put(sheet, THL_STYLE_PLAIN, thl_quantity_count(s->suppressed).text);
+    }
     thl_sheet_end_line(sheet);
 }
 

@@ -51,7 +51,9 @@ look_at_file(const char *path, char *out)
     if (S_ISDIR(st.st_mode))
         return "it is a folder";
     if (S_ISLNK(st.st_mode))
-        return "it is a symbolic link, and these are not followed";
+        return "it is a symbolic link, which is not followed";
+    if (S_ISREG(st.st_mode) && st.st_nlink > 1)
+        return "it has several names (hard links), which is refused";
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
         return "it is no regular file, FIFO or character device";
     return may(path, W_OK) ? NULL : "you may not write it";
@@ -64,7 +66,7 @@ look_at_socket(const char *path)
 {
     struct stat st;
     if (stat(path, &st) < 0)
-        return errno == ENOENT ? "nobody has made that socket (is a receiver running?)"
+        return errno == ENOENT ? "no socket there (is a syslog receiver running?)"
                                : thl_errname_text(errno);
     if (!S_ISSOCK(st.st_mode))
         return "it is no socket";

@@ -124,11 +124,12 @@ put_kind(const struct thl_sink_spec *s)
 }
 
 static void
-put_format(const struct thl_sink_spec *s)
+put_format(const struct thl_sink_spec *s, const struct thl_target *target)
 {
     bool stream = strcmp(s->uri.scheme, "stderr") == 0 || strcmp(s->uri.scheme, "stdout") == 0;
-    printf("    format  %s", thl_format_word(s->format));
-    if (stream && !s->format_given)
+    bool others = target && target->format_given; /* whichever route to it said so */
+    printf("    format  %s", thl_format_word(others ? target->format : s->format));
+    if (stream && !s->format_given && !others)
         printf(", but pretty on a terminal");
     if (s->src)
         printf(", with file and line");
@@ -268,7 +269,7 @@ thl_check_words_sinks(const char *name, const struct thl_sink_specs *specs,
         printf("\n");
         if (target)
             put_target(target, s);
-        put_format(s);
+        put_format(s, target);
         put_route(s);
         put_keys(s);
     }

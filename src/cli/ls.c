@@ -124,7 +124,7 @@ explain(const struct entry *e)
     case -EBUSY:
         return "looked into by too many";
     default:
-        return "its arena is broken";
+        return "what it shows cannot be read: another version of thole, or damaged";
     }
 }
 

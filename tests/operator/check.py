@@ -99,7 +99,7 @@ def target_that_a_run_would_refuse_is_remarked_and_not_touched():
                            (f'file:{folder}/none/x', f'there is no folder {folder}/none/'),
                            (f'file:{folder}/file/x', 'Not a directory'),
                            (f'file:{folder}/socket', 'no regular file, FIFO or character'),
-                           (f'syslog:{folder}/none', 'nobody has made that socket'),
+                           (f'syslog:{folder}/none', 'no socket there'),
                            (f'syslog:{folder}/file', 'it is no socket'),
                            ('udp://nosuch.invalid', 'the name does not resolve')):
             out, err = thole('check', uri)

@@ -193,7 +193,7 @@ static pthread_barrier_t round_begins, round_ends;
 static void *
 log_in_rounds(void *arg)
 {
-    int source = (int)((const char *)arg - (const char *)NULL);
+    int source = (int)(intptr_t)arg;
 
     for (int round = 0, i = 0; round < ROUNDS; round++) {
         pthread_barrier_wait(&round_begins);
@@ -225,7 +225,7 @@ log_beside_logrotate(const char *how, int runs)
     pthread_barrier_init(&round_begins, NULL, THREADS + 1);
     pthread_barrier_init(&round_ends, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++)
-        cr_assert_eq(pthread_create(&thread[i], NULL, log_in_rounds, (char *)NULL + i), 0);
+        cr_assert_eq(pthread_create(&thread[i], NULL, log_in_rounds, (void *)(intptr_t)i), 0);
     for (int round = 0; round < ROUNDS; round++) {
         pthread_barrier_wait(&round_begins);
         for (int i = 1; i < runs; i++) {

@@ -19,6 +19,21 @@ copy_text(char *to, size_t room, const char *from)
     to[n] = '\0';
 }
 
+/* A long one ends with "...", on a UTF-8 boundary. */
+static void
+copy_name(char *to, size_t room, const char *text)
+{
+    size_t n = strlen(text), cut = room - sizeof("...");
+    if (n < room) {
+        copy_text(to, room, text);
+        return;
+    }
+    while (cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80)
+        cut--;
+    memcpy(to, text, cut);
+    memcpy(to + cut, "...", sizeof("..."));
+}
+
 /* What is the same for two spellings of one target. */
 static void
 identify(char *out, size_t size, const struct thl_sink_spec *spec)
@@ -159,7 +174,7 @@ add_target(struct thl_targets *targets, const struct thl_sink_spec *spec, const 
     if (spec->ops == &thl_sink_file || spec->ops == &thl_sink_syslog)
         anchor_path(target);
     target->is_stderr = strcmp(identity, "fd:2") == 0;
-    copy_text(target->name, sizeof(target->name), spec->uri.text);
+    copy_name(target->name, sizeof(target->name), spec->uri.text);
     copy_text(target->identity, sizeof(target->identity), identity);
     return target;
 }

@@ -116,6 +116,23 @@ write_to_stdout_twice(const void *arg)
     return 0;
 }
 
+THL_TEST(targets, name_that_is_too_long_says_that_it_was_cut)
+{
+    char sinks[256];
+
+    folder_make();
+    snprintf(sinks, sizeof(sinks),
+             "file:%s/a-file-with-a-name-that-is-long-and-\xC3\xA9\xC3\xA9\xC3\xA9", folder);
+    start_with(sinks, NULL);
+    const struct thole_stats s = take_stats();
+    size_t n = strlen(s.sink[0].name);
+    cr_expect(n >= 60 && n < sizeof(s.sink[0].name), "%s", s.sink[0].name);
+    cr_expect_eq(strncmp(s.sink[0].name, sinks, n - 3), 0, "%s", s.sink[0].name);
+    cr_expect_str_eq(s.sink[0].name + n - 3, "...");
+    cr_assert_eq(thole_stop(5000), 0);
+    folder_remove();
+}
+
 THL_TEST(targets, stdout_has_two_names_and_gets_each_record_once)
 {
     struct captured c;

@@ -39,7 +39,7 @@ watched() {
     count costs on3 "$1" >"$out/count" &
     counting=$! pid=
     while kill -0 $counting 2>/dev/null; do
-        [ "$pid" ] || pid=$("$build/src/cli/thole" ls | awk '$2 == "bench_costs" { print $1 }')
+        [ "$pid" ] || pid=$("$build/src/cli/thole" ls 2>/dev/null | awk '$2 == "bench_costs" { print $1 }')
         [ "$pid" ] || continue
         "$build/src/cli/thole" leaks "$pid" >/dev/null 2>&1 && looks=$((looks + 1))
         sleep 0.05

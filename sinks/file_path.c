@@ -97,13 +97,6 @@ thl_file_path_look(const char *path, const struct thl_descriptor *d)
 
 /* ---- opening ---- */
 
-static int
-close_with(int fd, int error)
-{
-    close(fd);
-    return -error;
-}
-
 /* A file that was made a moment ago has its bytes on the disk by fdatasync, its name only by this.
  */
 static int
@@ -141,10 +134,12 @@ thl_file_path_open(const char *path, mode_t mode, bool exact, bool durable)
     }
     if (fd < 0)
         return -errno;
-    if (exact && fchmod(fd, mode) < 0)
-        return close_with(fd, errno);
-    int rc = durable ? sync_folder(path) : 0;
-    return rc < 0 ? close_with(fd, -rc) : fd;
+    int rc = exact && fchmod(fd, mode) < 0 ? -errno : 0;
+    if (rc == 0 && durable)
+        rc = sync_folder(path);
+    if (rc < 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
 }
 
 const char *

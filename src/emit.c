@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "emission.h"
+#include "emit_fast.h"
 #include "flood.h"
 #include "logger.h"
 #include "producer.h"
@@ -66,29 +67,18 @@ push(struct thl_ring *ring, struct thl_emission *e)
         if (!place)
             return false;
     } while (!thl_emission_put(place, e, context));
-    bool quarter = thl_ring_commit(ring, size);
-    /* relaxed: the writer's membarrier before its second look orders this load after the commit */
-    uint32_t bell = atomic_load_explicit(&thl_emit_queues.bell, memory_order_relaxed);
-    if (THL_UNLIKELY(bell == THL_BELL_ASLEEP || (quarter && bell == THL_BELL_NAPPING)))
-        thl_emit_wake();
+    thl_emit_commit(ring, size);
     return true;
 }
 
 enum outcome { DONE, FULL, NOT_RUNNING };
-
-static bool
-is_epoch(uint64_t epoch)
-{
-    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
-    return atomic_load_explicit(&run->epoch, memory_order_acquire) == epoch; /* start */
-}
 
 static enum outcome
 push_own(struct thl_ring *ring, uint64_t epoch, struct thl_emission *e)
 {
     enum outcome outcome = NOT_RUNNING;
     thl_producer_set_busy(ring, 1);
-    if (THL_LIKELY(is_epoch(epoch)))
+    if (THL_LIKELY(thl_emit_epoch() == epoch))
         outcome = push(ring, e) ? DONE : FULL;
     thl_producer_set_busy(ring, 0);
     return outcome;
@@ -113,7 +103,7 @@ push_shared(uint64_t epoch, struct thl_emission *e, bool nested)
     }
     thl_producer_note_used(thl_emit_queues.nrings);
     thl_producer_set_busy(ring, 1);
-    if (is_epoch(epoch))
+    if (thl_emit_epoch() == epoch)
         outcome = push(ring, e) ? DONE : FULL;
     thl_producer_own.shared_epoch = epoch;
     thl_producer_own.shared_end =
@@ -231,8 +221,7 @@ emit_once(struct thl_emission *e)
 {
     bool nested = false;
     enum outcome outcome = NOT_RUNNING;
-    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
-    uint64_t epoch = atomic_load_explicit(&run->epoch, memory_order_acquire); /* start */
+    uint64_t epoch = thl_emit_epoch();
     if (THL_LIKELY(epoch != 0))
         outcome = push_somewhere(epoch, e, &nested);
     if (THL_UNLIKELY(outcome == FULL) && !nested && !thl_producer_own.never_wait &&
@@ -251,8 +240,7 @@ emit_once(struct thl_emission *e)
 static THL_COLD bool
 is_suppressed(struct thl_emission *e)
 {
-    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
-    if (atomic_load_explicit(&run->epoch, memory_order_acquire) == 0) /* start */
+    if (thl_emit_epoch() == 0)
         thl_emit_direct.look();
     return !thl_flood_admit(e);
 }
@@ -285,9 +273,9 @@ emit_inline_site(struct thl_emission *e, const thole_site_ *site)
     emit(e);
 }
 
-void
-thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
-              va_list *args)
+static void
+emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+          const void *from)
 {
     struct thl_value values[THL_SITE_PAIRS];
     struct thl_emission e;
@@ -300,11 +288,19 @@ thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t
     e.file_size = e.msg_size = 0;
     e.keys = NULL;
     e.values = values;
-    thl_field_fetch(values, thl_site_tags(site), e.n, args);
+    thl_field_fetch(values, thl_site_tags(site), e.n, from);
     if (THL_LIKELY(e.site != THL_SITE_NONE))
         emit(&e);
     else
         emit_inline_site(&e, site);
+}
+
+void
+thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+              const void *values)
+{
+    if (THL_UNLIKELY(!thl_emit_fast(lg, level, site, word, values)))
+        emit_site(lg, level, site, word, values);
 }
 
 /* ---- keys of their own ---- */

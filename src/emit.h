@@ -76,9 +76,30 @@ struct thl_emit_direct {
 };
 extern const struct thl_emit_direct thl_emit_direct;
 
-/* A log call of a call site. The level has passed the gate. */
+/* Wakes the writer if it naps or sleeps. Async-signal-safe. */
+void thl_emit_wake(void);
+
+static inline uint64_t
+thl_emit_epoch(void)
+{
+    struct thl_emit_run *run = atomic_load_explicit(&thl_emit_run, memory_order_acquire);
+    return atomic_load_explicit(&run->epoch, memory_order_acquire); /* start */
+}
+
+/* Publishes the reserved record, and wakes the writer where it must be. */
+static inline void
+thl_emit_commit(struct thl_ring *ring, uint32_t size)
+{
+    bool quarter = thl_ring_commit(ring, size);
+    /* relaxed: the writer's membarrier before its second look orders this load after the commit */
+    uint32_t bell = atomic_load_explicit(&thl_emit_queues.bell, memory_order_relaxed);
+    if (THL_UNLIKELY(bell == THL_BELL_ASLEEP || (quarter && bell == THL_BELL_NAPPING)))
+        thl_emit_wake();
+}
+
+/* A log call of a call site, with its block of values. The level has passed the gate. */
 void thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
-                   va_list *args);
+                   const void *values);
 
 /* A record with a message and keys of its own. The level has passed the gate. */
 void thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_size,
@@ -102,11 +123,8 @@ size_t thl_emit_notice(void *to, size_t room, unsigned level, const char *msg,
 void thl_emit_discard_begin(void);
 void thl_emit_discard_end(const uint64_t *by_level);
 
-/* Wakes the writer if it naps or sleeps. Async-signal-safe. */
-void thl_emit_wake(void);
-
-/* The same for whoever waits for the writer: the thread that was about to wake it may never come to
- * it (cancelled there, or left by a handler that does not return). */
+/* thl_emit_wake for whoever waits for the writer: the thread that was about to wake it may never
+ * come to it (cancelled there, or left by a handler that does not return). */
 void thl_emit_wake_surely(void);
 
 /* This thread must never wait for room: it is a writer's or a sink's. */

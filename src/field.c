@@ -6,8 +6,6 @@
 
 #include "escape.h"
 
-#define ADDR_MAX 128 /* more than any sockaddr */
-
 static void
 set_bytes(struct thl_value *v, uint32_t type, const void *p, size_t n)
 {
@@ -52,76 +50,36 @@ set_double(struct thl_value *v, uint32_t type, double d)
     v->v.d = d;
 }
 
-static void
-fetch_bytes(struct thl_value *v, unsigned char tag, va_list *args)
+/* A block's values of 8 bytes; a pointer may be shorter. */
+static struct thl_value
+fetch_word(unsigned char tag, const unsigned char *from)
 {
-    if (tag == THOLE_TAG_STR_) {
-        thole_str_ s = va_arg(*args, thole_str_);
-        set_bytes(v, THOLE_FIELD_STRING, s.p, s.n);
-    } else if (tag == THOLE_TAG_BYTES_) {
-        thole_bytes_ b = va_arg(*args, thole_bytes_);
-        set_bytes(v, THOLE_FIELD_BYTES, b.p, b.n);
-    } else {
-        thole_addr_ a = va_arg(*args, thole_addr_);
-        set_bytes(v, THOLE_FIELD_ADDR, a.p, a.n < ADDR_MAX ? a.n : ADDR_MAX);
-    }
+    struct thl_value v = {tag, 0, {0}};
+    const void *p;
+    memcpy(&p, from, sizeof(p));
+    if (tag == THOLE_FIELD_CSTRING)
+        set_string(&v, p);
+    else if (tag == THOLE_FIELD_POINTER)
+        set_uint(&v, tag, (uint64_t)(uintptr_t)p);
+    else
+        memcpy(&v.v, from, sizeof(v.v));
+    return v;
 }
 
 void
-thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, va_list *args)
+thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, const void *values)
 {
+    const unsigned char *from = values;
     for (unsigned i = 0; i < n; i++) {
-        struct thl_value *v = &out[i];
-        switch (tags[i]) {
-        case THOLE_TAG_BOOL_:
-            set_uint(v, THOLE_FIELD_BOOL, va_arg(*args, int) != 0);
-            break;
-        case THOLE_TAG_INT_:
-            set_int(v, THOLE_FIELD_INT, va_arg(*args, int));
-            break;
-        case THOLE_TAG_UINT_:
-            set_uint(v, THOLE_FIELD_UINT, va_arg(*args, unsigned));
-            break;
-        case THOLE_TAG_LONG_:
-            set_int(v, THOLE_FIELD_INT, va_arg(*args, long));
-            break;
-        case THOLE_TAG_ULONG_:
-            set_uint(v, THOLE_FIELD_UINT, va_arg(*args, unsigned long));
-            break;
-        case THOLE_TAG_LLONG_:
-            set_int(v, THOLE_FIELD_INT, va_arg(*args, long long));
-            break;
-        case THOLE_TAG_ULLONG_:
-            set_uint(v, THOLE_FIELD_UINT, va_arg(*args, unsigned long long));
-            break;
-        case THOLE_TAG_FLOAT_:
-            set_double(v, THOLE_FIELD_FLOAT, va_arg(*args, double));
-            break;
-        case THOLE_TAG_DOUBLE_:
-            set_double(v, THOLE_FIELD_DOUBLE, va_arg(*args, double));
-            break;
-        case THOLE_TAG_CSTRING_:
-            set_string(v, va_arg(*args, const char *));
-            break;
-        case THOLE_TAG_POINTER_:
-            set_uint(v, THOLE_FIELD_POINTER, (uint64_t)(uintptr_t)va_arg(*args, const void *));
-            break;
-        case THOLE_TAG_ERRNO_:
-            set_int(v, THOLE_FIELD_ERRNO, va_arg(*args, thole_errno_).e);
-            break;
-        case THOLE_TAG_DURATION_:
-            set_int(v, THOLE_FIELD_DURATION, va_arg(*args, thole_duration_).ns);
-            break;
-        case THOLE_TAG_HEX_:
-            set_uint(v, THOLE_FIELD_HEX, va_arg(*args, thole_hex_).x);
-            break;
-        case THOLE_TAG_SECRET_:
-            set_uint(v, THOLE_FIELD_SECRET, va_arg(*args, thole_secret_).nothing);
-            break;
-        default:
-            fetch_bytes(v, tags[i], args);
-            break;
+        if (!thl_field_is_bytes(tags[i])) {
+            out[i] = fetch_word(tags[i], from);
+            from += 8;
+            continue;
         }
+        thole_str_ s = thl_field_take_bytes(&from, true);
+        if (tags[i] == THOLE_FIELD_ADDR && s.n > THL_FIELD_ADDR_MAX)
+            s.n = THL_FIELD_ADDR_MAX;
+        set_bytes(&out[i], tags[i], s.p, s.n);
     }
 }
 
@@ -155,7 +113,8 @@ thl_field_value(const thole_field *field)
         set_bytes(&v, field->type, field->v.p, field->size);
         break;
     case THOLE_FIELD_ADDR:
-        set_bytes(&v, field->type, field->v.p, field->size < ADDR_MAX ? field->size : ADDR_MAX);
+        set_bytes(&v, field->type, field->v.p,
+                  field->size < THL_FIELD_ADDR_MAX ? field->size : THL_FIELD_ADDR_MAX);
         break;
     case THOLE_FIELD_SECRET:
         v.type = THOLE_FIELD_SECRET;
@@ -240,18 +199,9 @@ thl_field_site_put(unsigned char *to, const struct thl_value *values, unsigned n
 static uint32_t
 type_of_tag(unsigned char tag)
 {
-    static const unsigned char types[] = {
-        [THOLE_TAG_BOOL_] = THOLE_FIELD_BOOL,       [THOLE_TAG_INT_] = THOLE_FIELD_INT,
-        [THOLE_TAG_UINT_] = THOLE_FIELD_UINT,       [THOLE_TAG_LONG_] = THOLE_FIELD_INT,
-        [THOLE_TAG_ULONG_] = THOLE_FIELD_UINT,      [THOLE_TAG_LLONG_] = THOLE_FIELD_INT,
-        [THOLE_TAG_ULLONG_] = THOLE_FIELD_UINT,     [THOLE_TAG_FLOAT_] = THOLE_FIELD_FLOAT,
-        [THOLE_TAG_DOUBLE_] = THOLE_FIELD_DOUBLE,   [THOLE_TAG_CSTRING_] = THOLE_FIELD_STRING,
-        [THOLE_TAG_POINTER_] = THOLE_FIELD_POINTER, [THOLE_TAG_STR_] = THOLE_FIELD_STRING,
-        [THOLE_TAG_BYTES_] = THOLE_FIELD_BYTES,     [THOLE_TAG_ADDR_] = THOLE_FIELD_ADDR,
-        [THOLE_TAG_ERRNO_] = THOLE_FIELD_ERRNO,     [THOLE_TAG_DURATION_] = THOLE_FIELD_DURATION,
-        [THOLE_TAG_HEX_] = THOLE_FIELD_HEX,         [THOLE_TAG_SECRET_] = THOLE_FIELD_SECRET,
-    };
-    return tag < sizeof(types) ? types[tag] : (uint32_t)THOLE_FIELD_NULL;
+    return tag == THOLE_FIELD_CSTRING  ? (uint32_t)THOLE_FIELD_STRING
+           : tag <= THOLE_FIELD_SECRET ? tag
+                                       : (uint32_t)THOLE_FIELD_NULL;
 }
 
 size_t

@@ -178,13 +178,27 @@ try_lock(void)
                                                    memory_order_relaxed);
 }
 
+static uint64_t
+word_of(const thole_site_ *site, uint32_t id)
+{
+    const unsigned char *tags = thl_site_tags(site);
+    uint64_t word = id;
+    for (unsigned i = 0; i < site->nfields && i < THL_SITE_PAIRS; i++) {
+        if (tags[i] == THOLE_FIELD_CSTRING)
+            word |= UINT64_C(1) << (32 + i);
+        else if (thl_field_is_bytes(tags[i]))
+            word |= UINT64_C(0x10001) << (32 + i);
+    }
+    return word;
+}
+
 static uint32_t
 intern_and_unlock(const thole_site_ *site, uint64_t *word)
 {
     struct entry *entries = atomic_load_explicit(&table.entries, memory_order_relaxed);
     uint32_t id = find_or_add_locked(entries, site);
     atomic_store_explicit(&table.lock, 0, memory_order_release); /* pairs with try_lock */
-    __atomic_store_n(word, id, __ATOMIC_RELEASE);                /* pairs with thl_site_intern */
+    __atomic_store_n(word, word_of(site, id), __ATOMIC_RELEASE); /* pairs with thl_site_look */
     return id;
 }
 
@@ -202,7 +216,7 @@ thl_site_intern_slow(const thole_site_ *site, uint64_t *word)
 uint32_t
 thl_site_intern_waiting(const thole_site_ *site, uint64_t *word)
 {
-    uint32_t id = (uint32_t)__atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with intern_slow */
+    uint32_t id = (uint32_t)thl_site_look(word);
     if (THL_UNLIKELY(id == 0) && thl_site_init(THL_SITE_DEFAULT) == 0) {
         while (!try_lock())
             sched_yield(); /* held for one copy only */

@@ -6,8 +6,12 @@
  * the table holds a copy. Two sites of equal content are one; a plug-in that comes back at another
  * address finds its numbers again. Past the bound (sites=) a record carries its site's text itself.
  *
- * The word of a call site, in the .bss of whoever logs, holds the number; 0 is "not asked yet" and
- * THL_SITE_NONE "there is no room".
+ * The word of a call site, in the .bss of whoever logs, holds the number, and which of its values
+ * are bytes, so that a log call need not look at their tags:
+ *
+ *   word = sized:16 | bytes:16 | number:32     number 0: not asked yet; THL_SITE_NONE: no room
+ *
+ * `bytes`: the value is a pointer; `sized`: with its size behind it (else terminated by NUL).
  *
  * Ordering: an entry is written before its number is stored with release in the word; that pairs
  * with the acquire load in thl_site_intern of whoever puts the number into a queue; the queue's own
@@ -17,6 +21,7 @@
 #define THL_SITE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <thole/field.h>
 
@@ -83,10 +88,40 @@ struct thl_site_counts *thl_site_counts(uint32_t id);
 /* In the child process: a thread that held the table's lock is not there any more. */
 void thl_site_after_fork(void);
 
+static inline uint64_t
+thl_site_look(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with intern_slow */
+}
+
+static inline bool
+thl_site_has_number(uint64_t word)
+{
+    return (uint32_t)word - 1u < THL_SITE_NONE - 1u;
+}
+
+static inline bool
+thl_site_has_bytes(uint64_t word)
+{
+    return (uint16_t)(word >> 32) != 0;
+}
+
+static inline bool
+thl_site_is_bytes(uint64_t word, unsigned i)
+{
+    return (word >> (32 + i)) & 1;
+}
+
+static inline bool
+thl_site_is_sized(uint64_t word, unsigned i)
+{
+    return (word >> (48 + i)) & 1;
+}
+
 static inline uint32_t
 thl_site_intern(const thole_site_ *site, uint64_t *word)
 {
-    uint32_t id = (uint32_t)__atomic_load_n(word, __ATOMIC_ACQUIRE); /* pairs with intern_slow */
+    uint32_t id = (uint32_t)thl_site_look(word);
     return id ? id : thl_site_intern_slow(site, word);
 }
 

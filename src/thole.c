@@ -61,44 +61,39 @@ struct pairs {
 };
 
 static void
-fetch_pairs(struct pairs *p, const thole_site_ *site, uint64_t *word, va_list *args)
+fetch_pairs(struct pairs *p, const thole_site_ *site, uint64_t *word, const void *values)
 {
     thl_lifecycle_configure();
     p->site = thl_site_intern_waiting(site, word);
     const struct thl_site_text *text = thl_site_find(p->site);
     p->n = site->nfields;
-    thl_field_fetch(p->values, thl_site_tags(site), p->n, args);
+    thl_field_fetch(p->values, thl_site_tags(site), p->n, values);
     p->keys = text ? text->key : p->own.key;
     if (!text)
         thl_site_read_keys(&p->own, site);
 }
 
 THL_EXPORT void
-thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, uint64_t *word, ...)
+thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, uint64_t *word,
+             const void *values)
 {
     struct pairs p;
     const int saved = errno;
-    va_list args;
     if (!out)
         return;
-    va_start(args, word);
-    fetch_pairs(&p, site, word, &args);
-    va_end(args);
+    fetch_pairs(&p, site, word, values);
     thl_child_make(out, parent, p.site, p.keys, p.values, p.n);
     errno = saved;
 }
 
 THL_EXPORT void
-thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...)
+thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, const void *values)
 {
     struct pairs p;
     const int saved = errno;
-    va_list args;
     if (!lg)
         return;
-    va_start(args, word);
-    fetch_pairs(&p, site, word, &args);
-    va_end(args);
+    fetch_pairs(&p, site, word, values);
     thl_child_bind(lg, p.site, p.keys, p.values, p.n);
     errno = saved;
 }
@@ -154,12 +149,10 @@ thole_on_slow_(thole_logger lg, unsigned level)
 /* ---- records ---- */
 
 THL_EXPORT void
-thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word, ...)
+thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+            const void *values)
 {
-    va_list args;
-    va_start(args, word);
-    thl_emit_site(lg, level, site, word, &args);
-    va_end(args);
+    thl_emit_site(lg, level, site, word, values);
 }
 
 /* `where`: "" when it is not known. */

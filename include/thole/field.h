@@ -179,8 +179,13 @@ thole_secret(const void *s)
 
 /*
  * From here on, the macros' own. A call site lays down one constant object: thole_site_, then one
- * tag for each value, then "file\0message\0key1\0key2" as one literal: no pointers, so that it
- * needs no relocations and can be compared by content after a plug-in was unloaded.
+ * tag for each value (enum thole_field_type; 0 ends them), then "file\0message\0key1\0key2" as one
+ * literal: no pointers, so that it needs no relocations and can be compared by content after a
+ * plug-in was unloaded.
+ *
+ * The values of one call are a block on its stack, widened to 8 bytes each by the compiler itself:
+ * what is a number goes into the record as it stands. A CSTRING is its pointer; STRING, BYTES and
+ * ADDR are pointer and size as their helpers return them, so 16 bytes.
  */
 typedef struct thole_site_ {
     uint32_t line;
@@ -188,29 +193,6 @@ typedef struct thole_site_ {
     uint8_t level;     /* enum thole_level; 255: known only at run time */
     uint8_t nfields;
 } thole_site_;
-
-/* How va_arg fetches a value. */
-enum thole_tag_ {
-    THOLE_TAG_END_,
-    THOLE_TAG_BOOL_,
-    THOLE_TAG_INT_,    /* int and everything that promotes to it */
-    THOLE_TAG_UINT_,   /* unsigned */
-    THOLE_TAG_LONG_,   /* long */
-    THOLE_TAG_ULONG_,  /* unsigned long */
-    THOLE_TAG_LLONG_,  /* long long */
-    THOLE_TAG_ULLONG_, /* unsigned long long */
-    THOLE_TAG_FLOAT_,
-    THOLE_TAG_DOUBLE_,
-    THOLE_TAG_CSTRING_,
-    THOLE_TAG_POINTER_,
-    THOLE_TAG_STR_,
-    THOLE_TAG_BYTES_,
-    THOLE_TAG_ADDR_,
-    THOLE_TAG_ERRNO_,
-    THOLE_TAG_DURATION_,
-    THOLE_TAG_HEX_,
-    THOLE_TAG_SECRET_
-};
 
 #ifdef __cplusplus
 }
@@ -234,33 +216,54 @@ template <class T, class E = void> struct thole_tag_of_ {
     template <> struct thole_tag_of_<T, void> {                                                    \
         static constexpr unsigned char v = V;                                                      \
     };
-THOLE_TAG_OF_(bool, THOLE_TAG_BOOL_)
-THOLE_TAG_OF_(char, THOLE_TAG_INT_)
-THOLE_TAG_OF_(signed char, THOLE_TAG_INT_)
-THOLE_TAG_OF_(unsigned char, THOLE_TAG_INT_)
-THOLE_TAG_OF_(short, THOLE_TAG_INT_)
-THOLE_TAG_OF_(unsigned short, THOLE_TAG_INT_)
-THOLE_TAG_OF_(int, THOLE_TAG_INT_)
-THOLE_TAG_OF_(unsigned, THOLE_TAG_UINT_)
-THOLE_TAG_OF_(long, THOLE_TAG_LONG_)
-THOLE_TAG_OF_(unsigned long, THOLE_TAG_ULONG_)
-THOLE_TAG_OF_(long long, THOLE_TAG_LLONG_)
-THOLE_TAG_OF_(unsigned long long, THOLE_TAG_ULLONG_)
-THOLE_TAG_OF_(float, THOLE_TAG_FLOAT_)
-THOLE_TAG_OF_(double, THOLE_TAG_DOUBLE_)
-THOLE_TAG_OF_(char *, THOLE_TAG_CSTRING_)
-THOLE_TAG_OF_(const char *, THOLE_TAG_CSTRING_)
-THOLE_TAG_OF_(void *, THOLE_TAG_POINTER_)
-THOLE_TAG_OF_(const void *, THOLE_TAG_POINTER_)
-THOLE_TAG_OF_(decltype(nullptr), THOLE_TAG_POINTER_)
-THOLE_TAG_OF_(thole_str_, THOLE_TAG_STR_)
-THOLE_TAG_OF_(thole_bytes_, THOLE_TAG_BYTES_)
-THOLE_TAG_OF_(thole_addr_, THOLE_TAG_ADDR_)
-THOLE_TAG_OF_(thole_errno_, THOLE_TAG_ERRNO_)
-THOLE_TAG_OF_(thole_duration_, THOLE_TAG_DURATION_)
-THOLE_TAG_OF_(thole_hex_, THOLE_TAG_HEX_)
-THOLE_TAG_OF_(thole_secret_, THOLE_TAG_SECRET_)
+THOLE_TAG_OF_(bool, THOLE_FIELD_BOOL)
+THOLE_TAG_OF_(char, THOLE_FIELD_INT)
+THOLE_TAG_OF_(signed char, THOLE_FIELD_INT)
+THOLE_TAG_OF_(unsigned char, THOLE_FIELD_INT)
+THOLE_TAG_OF_(short, THOLE_FIELD_INT)
+THOLE_TAG_OF_(unsigned short, THOLE_FIELD_INT)
+THOLE_TAG_OF_(int, THOLE_FIELD_INT)
+THOLE_TAG_OF_(unsigned, THOLE_FIELD_UINT)
+THOLE_TAG_OF_(long, THOLE_FIELD_INT)
+THOLE_TAG_OF_(unsigned long, THOLE_FIELD_UINT)
+THOLE_TAG_OF_(long long, THOLE_FIELD_INT)
+THOLE_TAG_OF_(unsigned long long, THOLE_FIELD_UINT)
+THOLE_TAG_OF_(float, THOLE_FIELD_FLOAT)
+THOLE_TAG_OF_(double, THOLE_FIELD_DOUBLE)
+THOLE_TAG_OF_(char *, THOLE_FIELD_CSTRING)
+THOLE_TAG_OF_(const char *, THOLE_FIELD_CSTRING)
+THOLE_TAG_OF_(void *, THOLE_FIELD_POINTER)
+THOLE_TAG_OF_(const void *, THOLE_FIELD_POINTER)
+THOLE_TAG_OF_(decltype(nullptr), THOLE_FIELD_POINTER)
+THOLE_TAG_OF_(thole_str_, THOLE_FIELD_STRING)
+THOLE_TAG_OF_(thole_bytes_, THOLE_FIELD_BYTES)
+THOLE_TAG_OF_(thole_addr_, THOLE_FIELD_ADDR)
+THOLE_TAG_OF_(thole_errno_, THOLE_FIELD_ERRNO)
+THOLE_TAG_OF_(thole_duration_, THOLE_FIELD_DURATION)
+THOLE_TAG_OF_(thole_hex_, THOLE_FIELD_HEX)
+THOLE_TAG_OF_(thole_secret_, THOLE_FIELD_SECRET)
 #undef THOLE_TAG_OF_
+/* What a value of a tag is kept as. */
+template <unsigned char Tag> struct thole_slot_of_ {
+    typedef uint64_t type;
+};
+#define THOLE_SLOT_OF_(V, T)                                                                       \
+    template <> struct thole_slot_of_<V> {                                                         \
+        typedef T type;                                                                            \
+    };
+THOLE_SLOT_OF_(THOLE_FIELD_INT, int64_t)
+THOLE_SLOT_OF_(THOLE_FIELD_FLOAT, double)
+THOLE_SLOT_OF_(THOLE_FIELD_DOUBLE, double)
+THOLE_SLOT_OF_(THOLE_FIELD_CSTRING, const char *)
+THOLE_SLOT_OF_(THOLE_FIELD_POINTER, const void *)
+THOLE_SLOT_OF_(THOLE_FIELD_STRING, thole_str_)
+THOLE_SLOT_OF_(THOLE_FIELD_BYTES, thole_bytes_)
+THOLE_SLOT_OF_(THOLE_FIELD_ADDR, thole_addr_)
+THOLE_SLOT_OF_(THOLE_FIELD_ERRNO, thole_errno_)
+THOLE_SLOT_OF_(THOLE_FIELD_DURATION, thole_duration_)
+THOLE_SLOT_OF_(THOLE_FIELD_HEX, thole_hex_)
+THOLE_SLOT_OF_(THOLE_FIELD_SECRET, thole_secret_)
+#undef THOLE_SLOT_OF_
 /* An enum travels as the integer it is made of; a scoped one does not convert by itself. */
 template <class T>
 struct thole_tag_of_<T, typename std::enable_if<std::is_enum<T>::value>::type>
@@ -281,6 +284,7 @@ constexpr
 }
 }
 #define THOLE_TAG_(x) thole_tag_of_<typename std::decay<decltype(x)>::type>::v
+#define THOLE_SLOT_(x) typename thole_slot_of_<THOLE_TAG_(x)>::type
 #define THOLE_ARG_(x) thole_pass_(x)
 #define THOLE_UNSIGNED_(x) static_cast<unsigned>(x)
 #define THOLE_ASSERT_ static_assert
@@ -289,31 +293,50 @@ constexpr
 #else
 #define THOLE_TAG_(x)                                                                              \
     _Generic((x), _Bool                                                                            \
-             : THOLE_TAG_BOOL_, char                                                               \
-             : THOLE_TAG_INT_, signed char                                                         \
-             : THOLE_TAG_INT_, unsigned char                                                       \
-             : THOLE_TAG_INT_, short                                                               \
-             : THOLE_TAG_INT_, unsigned short                                                      \
-             : THOLE_TAG_INT_, int                                                                 \
-             : THOLE_TAG_INT_, unsigned                                                            \
-             : THOLE_TAG_UINT_, long                                                               \
-             : THOLE_TAG_LONG_, unsigned long                                                      \
-             : THOLE_TAG_ULONG_, long long                                                         \
-             : THOLE_TAG_LLONG_, unsigned long long                                                \
-             : THOLE_TAG_ULLONG_, float                                                            \
-             : THOLE_TAG_FLOAT_, double                                                            \
-             : THOLE_TAG_DOUBLE_, char *                                                           \
-             : THOLE_TAG_CSTRING_, const char *                                                    \
-             : THOLE_TAG_CSTRING_, void *                                                          \
-             : THOLE_TAG_POINTER_, const void *                                                    \
-             : THOLE_TAG_POINTER_, thole_str_                                                      \
-             : THOLE_TAG_STR_, thole_bytes_                                                        \
-             : THOLE_TAG_BYTES_, thole_addr_                                                       \
-             : THOLE_TAG_ADDR_, thole_errno_                                                       \
-             : THOLE_TAG_ERRNO_, thole_duration_                                                   \
-             : THOLE_TAG_DURATION_, thole_hex_                                                     \
-             : THOLE_TAG_HEX_, thole_secret_                                                       \
-             : THOLE_TAG_SECRET_)
+             : THOLE_FIELD_BOOL, char                                                              \
+             : THOLE_FIELD_INT, signed char                                                        \
+             : THOLE_FIELD_INT, unsigned char                                                      \
+             : THOLE_FIELD_INT, short                                                              \
+             : THOLE_FIELD_INT, unsigned short                                                     \
+             : THOLE_FIELD_INT, int                                                                \
+             : THOLE_FIELD_INT, unsigned                                                           \
+             : THOLE_FIELD_UINT, long                                                              \
+             : THOLE_FIELD_INT, unsigned long                                                      \
+             : THOLE_FIELD_UINT, long long                                                         \
+             : THOLE_FIELD_INT, unsigned long long                                                 \
+             : THOLE_FIELD_UINT, float                                                             \
+             : THOLE_FIELD_FLOAT, double                                                           \
+             : THOLE_FIELD_DOUBLE, char *                                                          \
+             : THOLE_FIELD_CSTRING, const char *                                                   \
+             : THOLE_FIELD_CSTRING, void *                                                         \
+             : THOLE_FIELD_POINTER, const void *                                                   \
+             : THOLE_FIELD_POINTER, thole_str_                                                     \
+             : THOLE_FIELD_STRING, thole_bytes_                                                    \
+             : THOLE_FIELD_BYTES, thole_addr_                                                      \
+             : THOLE_FIELD_ADDR, thole_errno_                                                      \
+             : THOLE_FIELD_ERRNO, thole_duration_                                                  \
+             : THOLE_FIELD_DURATION, thole_hex_                                                    \
+             : THOLE_FIELD_HEX, thole_secret_                                                      \
+             : THOLE_FIELD_SECRET)
+/* What a value is kept as; whatever is not named here is an integer, or an error of THOLE_TAG_. */
+#define THOLE_SLOT_(x)                                                                             \
+    __typeof__(_Generic((x), unsigned long                                                         \
+                        : (uint64_t)0, unsigned long long                                          \
+                        : (uint64_t)0, float                                                       \
+                        : (double)0, double                                                        \
+                        : (double)0, char *                                                        \
+                        : (const char *)0, const char *                                            \
+                        : (const char *)0, void *                                                  \
+                        : (const void *)0, const void *                                            \
+                        : (const void *)0, thole_str_                                              \
+                        : *(thole_str_ *)0, thole_bytes_                                           \
+                        : *(thole_bytes_ *)0, thole_addr_                                          \
+                        : *(thole_addr_ *)0, thole_errno_                                          \
+                        : *(thole_errno_ *)0, thole_duration_                                      \
+                        : *(thole_duration_ *)0, thole_hex_                                        \
+                        : *(thole_hex_ *)0, thole_secret_                                          \
+                        : *(thole_secret_ *)0, default                                             \
+                        : (int64_t)0))
 #define THOLE_ARG_(x) (x)
 #define THOLE_UNSIGNED_(x) ((unsigned)(x))
 #define THOLE_ASSERT_ _Static_assert
@@ -397,8 +420,8 @@ constexpr
 #define THOLE_KEYS_ODD(...)
 #define THOLE_KEYS_MANY(...)
 
-#define THOLE_TAGS_0(m) THOLE_TAG_END_
-#define THOLE_TAGS_1(m, k, v) THOLE_TAG_(v), THOLE_TAG_END_
+#define THOLE_TAGS_0(m) THOLE_FIELD_NULL
+#define THOLE_TAGS_1(m, k, v) THOLE_TAG_(v), THOLE_FIELD_NULL
 #define THOLE_TAGS_2(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_1(m, __VA_ARGS__)
 #define THOLE_TAGS_3(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_2(m, __VA_ARGS__)
 #define THOLE_TAGS_4(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_3(m, __VA_ARGS__)
@@ -414,28 +437,80 @@ constexpr
 #define THOLE_TAGS_14(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_13(m, __VA_ARGS__)
 #define THOLE_TAGS_15(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_14(m, __VA_ARGS__)
 #define THOLE_TAGS_16(m, k, v, ...) THOLE_TAG_(v), THOLE_TAGS_15(m, __VA_ARGS__)
-#define THOLE_TAGS_ODD(...) THOLE_TAG_END_
-#define THOLE_TAGS_MANY(...) THOLE_TAG_END_
+#define THOLE_TAGS_ODD(...) THOLE_FIELD_NULL
+#define THOLE_TAGS_MANY(...) THOLE_FIELD_NULL
 
-#define THOLE_VALUES_0(m)
-#define THOLE_VALUES_1(m, k, v) , THOLE_ARG_(v)
-#define THOLE_VALUES_2(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_1(m, __VA_ARGS__)
-#define THOLE_VALUES_3(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_2(m, __VA_ARGS__)
-#define THOLE_VALUES_4(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_3(m, __VA_ARGS__)
-#define THOLE_VALUES_5(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_4(m, __VA_ARGS__)
-#define THOLE_VALUES_6(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_5(m, __VA_ARGS__)
-#define THOLE_VALUES_7(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_6(m, __VA_ARGS__)
-#define THOLE_VALUES_8(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_7(m, __VA_ARGS__)
-#define THOLE_VALUES_9(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_8(m, __VA_ARGS__)
-#define THOLE_VALUES_10(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_9(m, __VA_ARGS__)
-#define THOLE_VALUES_11(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_10(m, __VA_ARGS__)
-#define THOLE_VALUES_12(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_11(m, __VA_ARGS__)
-#define THOLE_VALUES_13(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_12(m, __VA_ARGS__)
-#define THOLE_VALUES_14(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_13(m, __VA_ARGS__)
-#define THOLE_VALUES_15(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_14(m, __VA_ARGS__)
-#define THOLE_VALUES_16(m, k, v, ...) , THOLE_ARG_(v) THOLE_VALUES_15(m, __VA_ARGS__)
-#define THOLE_VALUES_ODD(...)
-#define THOLE_VALUES_MANY(...)
+/* The block: one member a value, named by the rung, and their initializers. */
+#define THOLE_MEMBER_(v, name) THOLE_SLOT_(v) name __attribute__((aligned(8)));
+#define THOLE_MEMBERS_0(m) uint64_t none;
+#define THOLE_MEMBERS_1(m, k, v) THOLE_MEMBER_(v, v1)
+#define THOLE_MEMBERS_2(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v2)                                                                           \
+    THOLE_MEMBERS_1(m, __VA_ARGS__)
+#define THOLE_MEMBERS_3(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v3)                                                                           \
+    THOLE_MEMBERS_2(m, __VA_ARGS__)
+#define THOLE_MEMBERS_4(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v4)                                                                           \
+    THOLE_MEMBERS_3(m, __VA_ARGS__)
+#define THOLE_MEMBERS_5(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v5)                                                                           \
+    THOLE_MEMBERS_4(m, __VA_ARGS__)
+#define THOLE_MEMBERS_6(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v6)                                                                           \
+    THOLE_MEMBERS_5(m, __VA_ARGS__)
+#define THOLE_MEMBERS_7(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v7)                                                                           \
+    THOLE_MEMBERS_6(m, __VA_ARGS__)
+#define THOLE_MEMBERS_8(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v8)                                                                           \
+    THOLE_MEMBERS_7(m, __VA_ARGS__)
+#define THOLE_MEMBERS_9(m, k, v, ...)                                                              \
+    THOLE_MEMBER_(v, v9)                                                                           \
+    THOLE_MEMBERS_8(m, __VA_ARGS__)
+#define THOLE_MEMBERS_10(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v10)                                                                          \
+    THOLE_MEMBERS_9(m, __VA_ARGS__)
+#define THOLE_MEMBERS_11(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v11)                                                                          \
+    THOLE_MEMBERS_10(m, __VA_ARGS__)
+#define THOLE_MEMBERS_12(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v12)                                                                          \
+    THOLE_MEMBERS_11(m, __VA_ARGS__)
+#define THOLE_MEMBERS_13(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v13)                                                                          \
+    THOLE_MEMBERS_12(m, __VA_ARGS__)
+#define THOLE_MEMBERS_14(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v14)                                                                          \
+    THOLE_MEMBERS_13(m, __VA_ARGS__)
+#define THOLE_MEMBERS_15(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v15)                                                                          \
+    THOLE_MEMBERS_14(m, __VA_ARGS__)
+#define THOLE_MEMBERS_16(m, k, v, ...)                                                             \
+    THOLE_MEMBER_(v, v16)                                                                          \
+    THOLE_MEMBERS_15(m, __VA_ARGS__)
+#define THOLE_MEMBERS_ODD(...) uint64_t none;
+#define THOLE_MEMBERS_MANY(...) uint64_t none;
+
+#define THOLE_VALUES_0(m) 0
+#define THOLE_VALUES_1(m, k, v) THOLE_ARG_(v)
+#define THOLE_VALUES_2(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_1(m, __VA_ARGS__)
+#define THOLE_VALUES_3(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_2(m, __VA_ARGS__)
+#define THOLE_VALUES_4(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_3(m, __VA_ARGS__)
+#define THOLE_VALUES_5(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_4(m, __VA_ARGS__)
+#define THOLE_VALUES_6(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_5(m, __VA_ARGS__)
+#define THOLE_VALUES_7(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_6(m, __VA_ARGS__)
+#define THOLE_VALUES_8(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_7(m, __VA_ARGS__)
+#define THOLE_VALUES_9(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_8(m, __VA_ARGS__)
+#define THOLE_VALUES_10(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_9(m, __VA_ARGS__)
+#define THOLE_VALUES_11(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_10(m, __VA_ARGS__)
+#define THOLE_VALUES_12(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_11(m, __VA_ARGS__)
+#define THOLE_VALUES_13(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_12(m, __VA_ARGS__)
+#define THOLE_VALUES_14(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_13(m, __VA_ARGS__)
+#define THOLE_VALUES_15(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_14(m, __VA_ARGS__)
+#define THOLE_VALUES_16(m, k, v, ...) THOLE_ARG_(v), THOLE_VALUES_15(m, __VA_ARGS__)
+#define THOLE_VALUES_ODD(...) 0
+#define THOLE_VALUES_MANY(...) 0
 
 /* The number of fields: an error has reported itself already, so it counts as none. */
 #define THOLE_N_0 0
@@ -471,6 +546,12 @@ constexpr
         {THOLE_TAGS_##n(__VA_ARGS__)},                                                             \
         __FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)};                                           \
     static uint64_t thole_word_;
+
+/* The values of one call; evaluates them. */
+#define THOLE_BLOCK_(n, ...)                                                                       \
+    const struct {                                                                                 \
+        THOLE_MEMBERS_##n(__VA_ARGS__)                                                             \
+    } thole_values_ = {THOLE_VALUES_##n(__VA_ARGS__)};
 
 #endif /* THOLE_MACROS_ */
 #endif

@@ -378,10 +378,11 @@ int thole_report(int fd);
 extern uint64_t *thole_gates_;
 
 bool thole_on_slow_(thole_logger lg, unsigned level) __attribute__((cold));
-void thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word, ...);
+void thole_emit_(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+                 const void *values);
 void thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, uint64_t *word,
-                  ...);
-void thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, ...);
+                  const void *values);
+void thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, const void *values);
 thole_logger thole_get_(const char *name, const char *file, unsigned line);
 void thole_logf_(thole_logger lg, unsigned level, const char *file, unsigned line, const char *fmt,
                  ...) __attribute__((format(printf, 5, 6)));
@@ -475,8 +476,8 @@ thole_enabled(thole_logger lg, enum thole_level level)
             thole_on_(thole_lg_, thole_lvl_)) {                                                    \
             int *const thole_errno_at_ = &errno;                                                   \
             const int thole_errno_was_ = *thole_errno_at_;                                         \
-            thole_emit_(thole_lg_, thole_lvl_, &thole_here_.site,                                  \
-                        &thole_word_ THOLE_VALUES_##n(__VA_ARGS__));                               \
+            THOLE_BLOCK_(n, __VA_ARGS__)                                                           \
+            thole_emit_(thole_lg_, thole_lvl_, &thole_here_.site, &thole_word_, &thole_values_);   \
             *thole_errno_at_ = thole_errno_was_;                                                   \
         }                                                                                          \
     } while (0)
@@ -497,8 +498,9 @@ thole_enabled(thole_logger lg, enum thole_level level)
     do {                                                                                           \
         THOLE_CHECK_PAIRS_(n, __VA_ARGS__)                                                         \
         THOLE_SITE_(255, n, "", __VA_ARGS__)                                                       \
-        thole_child_((out), THOLE_FIRST_(__VA_ARGS__), &thole_here_.site,                          \
-                     &thole_word_ THOLE_VALUES_##n(__VA_ARGS__));                                  \
+        THOLE_BLOCK_(n, __VA_ARGS__)                                                               \
+        thole_child_((out), THOLE_FIRST_(__VA_ARGS__), &thole_here_.site, &thole_word_,            \
+                     &thole_values_);                                                              \
     } while (0)
 
 #define THOLE_BIND_(lg_ptr, n, ...) THOLE_BIND_DO_(lg_ptr, n, __VA_ARGS__)
@@ -506,7 +508,8 @@ thole_enabled(thole_logger lg, enum thole_level level)
     do {                                                                                           \
         THOLE_CHECK_PAIRS_(n, 0, __VA_ARGS__)                                                      \
         THOLE_SITE_(255, n, "", 0, __VA_ARGS__)                                                    \
-        thole_bind_((lg_ptr), &thole_here_.site, &thole_word_ THOLE_VALUES_##n(0, __VA_ARGS__));   \
+        THOLE_BLOCK_(n, 0, __VA_ARGS__)                                                            \
+        thole_bind_((lg_ptr), &thole_here_.site, &thole_word_, &thole_values_);                    \
     } while (0)
 
 #endif /* THOLE_MACROS_ */

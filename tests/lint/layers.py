@@ -18,7 +18,7 @@ FLOORS = [
     ('storage', 'arena pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value scheme target'),
-    ('front', 'census child emission emit flood logger notice producer rules scope'),
+    ('front', 'census child emission emit emit_fast flood logger notice producer rules scope'),
     ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
                'merge news observe outbox '
                'outbox_end outbox_fallback outbox_health outbox_serve '

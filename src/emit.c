@@ -12,7 +12,6 @@
 
 #include "clock.h"
 #include "emission.h"
-#include "emit_fast.h"
 #include "flood.h"
 #include "logger.h"
 #include "producer.h"
@@ -273,9 +272,9 @@ emit_inline_site(struct thl_emission *e, const thole_site_ *site)
     emit(e);
 }
 
-static void
-emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
-          const void *from)
+void
+thl_emit_generally(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+                   const void *from)
 {
     struct thl_value values[THL_SITE_PAIRS];
     struct thl_emission e;
@@ -293,14 +292,6 @@ emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *wo
         emit(&e);
     else
         emit_inline_site(&e, site);
-}
-
-void
-thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
-              const void *values)
-{
-    if (THL_UNLIKELY(!thl_emit_fast(lg, level, site, word, values)))
-        emit_site(lg, level, site, word, values);
 }
 
 /* ---- keys of their own ---- */

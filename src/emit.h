@@ -101,6 +101,10 @@ thl_emit_commit(struct thl_ring *ring, uint32_t size)
 void thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
                    const void *values);
 
+/* The same for a call that is not the usual one: emit_fast.c. */
+void thl_emit_generally(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+                        const void *values) THL_COLD;
+
 /* A record with a message and keys of its own. The level has passed the gate. */
 void thl_emit_fields(thole_logger lg, unsigned level, const char *msg, size_t msg_size,
                      const thole_field *fields, size_t n);

@@ -1,134 +1,164 @@
 /* SPDX-License-Identifier: MIT */
-/* One pass from the caller's values into its thread's own ring. */
-#include "emit_fast.h"
+/*
+ * The usual log call: a call site that has its number, a thread that has its ring, no rate, no cut.
+ * One pass from the caller's values into the ring.
+ *
+ * It does what emit.c and emission.c do for every call, by the same protocol (emit.h), without
+ * looking at what cannot be the case. Whatever is out of the ordinary goes the general way, which
+ * begins again: nothing was counted, and a reservation that is not committed is forgotten.
+ */
+#include "emit.h"
 
 #include <string.h>
 
 #include "clock.h"
-#include "emit.h"
 #include "flood.h"
 #include "producer.h"
 #include "site.h"
 #include "slab.h"
 
-/* One call. Bytes are measured, then copied: a string that another thread changes meanwhile is cut
- * or has a NUL inside, and no more. */
+/* One call. A local that nobody points at, so that it lives in registers. */
 struct call {
     thole_logger lg;
     unsigned level, n;
     uint64_t word; /* the call site's: thl_site_look */
     const unsigned char *values;
     size_t body; /* bytes of the encoded values */
-    size_t size[THL_SITE_PAIRS];
-    struct thl_slab_ref ref; /* its context; size 0: of a named logger */
 };
 
 /* False when one is too long to be an ordinary value. */
 static inline bool
-measure(struct call *c, const unsigned char *tags)
+measure(struct call *c, const thole_site_ *site)
 {
     const unsigned char *from = c->values;
+    uint32_t bytes = thl_site_bytes(c->word);
     c->body = 8u * (size_t)c->n;
-    if (THL_LIKELY(!thl_site_has_bytes(c->word)))
-        return true;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (!thl_site_is_bytes(c->word, i)) {
+    for (unsigned i = 0; bytes != 0; i++, bytes >>= 1) {
+        if (!(bytes & 1)) {
             from += 8;
             continue;
         }
-        thole_str_ s = thl_field_take_bytes(&from, thl_site_is_sized(c->word, i));
+        thole_str_ s = thl_field_take_bytes(&from);
         if (THL_UNLIKELY(s.n > THL_FIELD_ADDR_MAX) &&
-            (tags[i] == THOLE_FIELD_ADDR || s.n > THL_FIELD_VALUE_MAX))
+            (thl_site_tags(site)[i] == THOLE_FIELD_ADDR || s.n > THL_FIELD_VALUE_MAX))
             return false;
-        c->size[i] = s.n;
         c->body += thl_field_pad(s.n);
     }
     return true;
+}
+
+/* Short strings, the usual ones, without a call. */
+static inline void
+copy(unsigned char *to, const char *from, size_t n)
+{
+    if (n > 32) {
+        memcpy(to, from, n);
+    } else if (n >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else if (n > 0) {
+        to[0] = (unsigned char)from[0];
+        to[n / 2] = (unsigned char)from[n / 2];
+        to[n - 1] = (unsigned char)from[n - 1];
+    }
 }
 
 static inline void
 put_values(unsigned char *to, const struct call *c)
 {
     const unsigned char *from = c->values;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (THL_LIKELY(!thl_site_is_bytes(c->word, i))) {
+    uint32_t bytes = thl_site_bytes(c->word);
+    for (unsigned left = c->n; left > 0; left--, bytes >>= 1) {
+        if (THL_LIKELY(!(bytes & 1))) {
             memcpy(to, from, 8);
             to += 8;
             from += 8;
             continue;
         }
-        const size_t size = c->size[i];
-        const char *p = thl_field_take_pointer(&from, thl_site_is_sized(c->word, i));
-        uint64_t word = p ? size : THL_FIELD_NULL;
+        thole_str_ s = thl_field_take_bytes(&from);
+        uint64_t word = s.p ? s.n : THL_FIELD_NULL;
         memcpy(to, &word, 8);
-        if (size)
-            memcpy(to + 8, p, size);
-        to += 8 + thl_field_pad(size);
+        copy(to + 8, s.p, s.n);
+        to += 8 + thl_field_pad(s.n);
     }
 }
 
+/* A named logger has no context, not even an empty one. */
 static inline bool
-put(void *place, const struct call *c, uint64_t ticks)
+put(void *place, const struct call *c, const struct thl_slab_ref *ref)
 {
     struct thl_record *r = place;
     unsigned char *to = (unsigned char *)(r + 1);
-    const bool child = c->ref.slot != NULL;
-    if (child && !thl_slab_copy(&c->ref, to)) /* also without a context: it may have ended */
-        return false;
     *r = (struct thl_record){
-        .ticks = ticks,
+        .ticks = thl_clock_ticks(),
         .handle = c->lg.bits,
         .site = (uint32_t)c->word,
-        .version = child ? (uint32_t)(c->ref.context >> 32) : 0,
-        .context_size = (uint16_t)c->ref.size,
         .nfields = (uint16_t)c->n,
         .level = (uint8_t)c->level,
     };
-    put_values(to + thl_field_pad(c->ref.size), c);
+    if (ref) {
+        if (!thl_slab_copy(ref, to)) /* also without a context: it may have ended */
+            return false;
+        r->version = (uint32_t)(ref->context >> 32);
+        r->context_size = (uint16_t)ref->size;
+        to += thl_field_pad(ref->size);
+    }
+    put_values(to, c);
     return true;
 }
 
 static inline bool
-push(struct thl_ring *ring, struct call *c)
+push(struct thl_ring *ring, const struct call *c)
 {
     const uint64_t keep = c->level < THOLE_WARN ? ring->capacity / 8 : 0;
-    c->ref.slot = NULL;
-    c->ref.size = 0;
-    if (!thl_slab_is_named(c->lg) && THL_UNLIKELY(!thl_slab_open(&c->ref, c->lg)))
-        return false;
-    size_t size = sizeof(struct thl_record) + thl_field_pad(c->ref.size) + c->body;
+    struct thl_slab_ref opened, *ref = NULL;
+    size_t size = sizeof(struct thl_record) + c->body;
+    if (!thl_slab_is_named(c->lg)) {
+        ref = &opened;
+        if (THL_UNLIKELY(!thl_slab_open(ref, c->lg)))
+            return false;
+        size += thl_field_pad(ref->size);
+    }
     if (THL_UNLIKELY(size > atomic_load_explicit(&thl_emit_queues.record_limit,
                                                  memory_order_relaxed))) /* a number by itself */
         return false;
     void *place = thl_ring_reserve(ring, (uint32_t)size, keep);
-    if (THL_UNLIKELY(!place || !put(place, c, thl_clock_ticks())))
+    if (THL_UNLIKELY(!place || !put(place, c, ref)))
         return false;
     thl_emit_commit(ring, (uint32_t)size);
     return true;
 }
 
-bool
-thl_emit_fast(thole_logger lg, unsigned level, const thole_site_ *site, const uint64_t *word,
-              const void *values)
+static inline bool
+emit(struct call *c, const thole_site_ *site)
 {
     struct thl_producer *own = &thl_producer_own;
     struct thl_ring *ring = own->ring;
     const uint64_t epoch = thl_emit_epoch();
-    struct call c; /* not all of it is used: left as it is */
-    c.lg = lg;
-    c.level = level;
-    c.n = site->nfields;
-    c.word = thl_site_look(word);
-    c.values = values;
     /* relaxed: only this thread and its own handlers write `busy` */
     if (THL_UNLIKELY(sizeof(void *) < 8 || epoch == 0 || own->epoch != epoch || !ring ||
                      own->taking || own->in_shared || own->shared_epoch != 0 ||
-                     !thl_site_has_number(c.word) || thl_flood_is_on() ||
+                     !thl_site_has_number(c->word) || thl_flood_is_on() ||
                      atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0 ||
-                     !measure(&c, thl_site_tags(site))))
+                     !measure(c, site)))
         return false;
     thl_producer_set_busy(ring, 1);
-    bool done = THL_LIKELY(thl_emit_epoch() == epoch) && push(ring, &c);
+    bool done = THL_LIKELY(thl_emit_epoch() == epoch) && push(ring, c);
     thl_producer_set_busy(ring, 0);
     return done;
+}
+
+void
+thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
+              const void *values)
+{
+    struct call c = {lg, level, site->nfields, thl_site_look(word), values, 0};
+    if (THL_UNLIKELY(!emit(&c, site)))
+        thl_emit_generally(lg, level, site, word, values);
 }

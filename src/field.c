@@ -57,9 +57,7 @@ fetch_word(unsigned char tag, const unsigned char *from)
     struct thl_value v = {tag, 0, {0}};
     const void *p;
     memcpy(&p, from, sizeof(p));
-    if (tag == THOLE_FIELD_CSTRING)
-        set_string(&v, p);
-    else if (tag == THOLE_FIELD_POINTER)
+    if (tag == THOLE_FIELD_POINTER)
         set_uint(&v, tag, (uint64_t)(uintptr_t)p);
     else
         memcpy(&v.v, from, sizeof(v.v));
@@ -76,7 +74,7 @@ thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, co
             from += 8;
             continue;
         }
-        thole_str_ s = thl_field_take_bytes(&from, true);
+        thole_str_ s = thl_field_take_bytes(&from);
         if (tags[i] == THOLE_FIELD_ADDR && s.n > THL_FIELD_ADDR_MAX)
             s.n = THL_FIELD_ADDR_MAX;
         set_bytes(&out[i], tags[i], s.p, s.n);
@@ -196,18 +194,10 @@ thl_field_site_put(unsigned char *to, const struct thl_value *values, unsigned n
     return to;
 }
 
-static uint32_t
-type_of_tag(unsigned char tag)
-{
-    return tag == THOLE_FIELD_CSTRING  ? (uint32_t)THOLE_FIELD_STRING
-           : tag <= THOLE_FIELD_SECRET ? tag
-                                       : (uint32_t)THOLE_FIELD_NULL;
-}
-
 size_t
 thl_field_site_get(struct thl_value *out, unsigned char tag, const unsigned char *from, size_t size)
 {
-    uint32_t type = type_of_tag(tag);
+    uint32_t type = tag <= THOLE_FIELD_SECRET ? tag : (uint32_t)THOLE_FIELD_NULL;
     uint64_t word;
     if (size < 8)
         return 0;

@@ -19,8 +19,7 @@
 #define THL_FIELD_KEY_MAX 240 /* bytes of a key; longer ones are cut */
 #define THL_FIELD_TAG_BYTES 4
 #define THL_FIELD_VALUE_MAX 65000
-#define THL_FIELD_ADDR_MAX 128                                /* more than any sockaddr */
-#define THL_FIELD_SIZED_WORDS ((sizeof(thole_str_) + 7u) / 8) /* in a block */
+#define THL_FIELD_ADDR_MAX 128 /* more than any sockaddr */
 
 static inline size_t
 thl_field_pad(size_t n)
@@ -41,33 +40,19 @@ thl_field_may_cut(const struct thl_value *v)
     return v->type == THOLE_FIELD_STRING || v->type == THOLE_FIELD_BYTES;
 }
 
-/* Fetches n values from a call's block (thole/field.h) by their tags. Strings are measured, nothing
- * is copied. */
+/* Fetches n values from a call's block (thole/field.h) by their tags. Nothing is copied. */
 void thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n,
                      const void *values);
 
-/* A pointer of the block, and steps behind its value; `sized`: its size stands behind it. */
-static inline const char *
-thl_field_take_pointer(const unsigned char **from, bool sized)
-{
-    const char *p;
-    memcpy(&p, *from, sizeof(p));
-    *from += sized ? THL_FIELD_SIZED_WORDS * 8 : 8;
-    return p;
-}
-
-/* The same with its size, measured where it is terminated by NUL; 0 bytes where it is NULL. */
+/* Bytes of a block, and steps behind them; 0 where they are NULL. */
 static inline thole_str_
-thl_field_take_bytes(const unsigned char **from, bool sized)
+thl_field_take_bytes(const unsigned char **from)
 {
-    thole_str_ s = {NULL, 0};
-    if (sized)
-        memcpy(&s, *from, sizeof(s));
-    s.p = thl_field_take_pointer(from, sized);
+    thole_str_ s;
+    memcpy(&s, *from, sizeof(s));
+    *from += (sizeof(s) + 7u) & ~(size_t)7u;
     if (!s.p)
         s.n = 0;
-    else if (!sized)
-        s.n = strlen(s.p);
     return s;
 }
 

@@ -62,12 +62,6 @@ thl_site_init(uint32_t limit)
     return 0;
 }
 
-const unsigned char *
-thl_site_tags(const thole_site_ *site)
-{
-    return (const unsigned char *)(site + 1);
-}
-
 const char *
 thl_site_blob(const thole_site_ *site)
 {
@@ -184,10 +178,8 @@ word_of(const thole_site_ *site, uint32_t id)
     const unsigned char *tags = thl_site_tags(site);
     uint64_t word = id;
     for (unsigned i = 0; i < site->nfields && i < THL_SITE_PAIRS; i++) {
-        if (tags[i] == THOLE_FIELD_CSTRING)
+        if (thl_field_is_bytes(tags[i]))
             word |= UINT64_C(1) << (32 + i);
-        else if (thl_field_is_bytes(tags[i]))
-            word |= UINT64_C(0x10001) << (32 + i);
     }
     return word;
 }

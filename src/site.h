@@ -9,9 +9,7 @@
  * The word of a call site, in the .bss of whoever logs, holds the number, and which of its values
  * are bytes, so that a log call need not look at their tags:
  *
- *   word = sized:16 | bytes:16 | number:32     number 0: not asked yet; THL_SITE_NONE: no room
- *
- * `bytes`: the value is a pointer; `sized`: with its size behind it (else terminated by NUL).
+ *   word = 0:16 | bytes:16 | number:32     number 0: not asked yet; THL_SITE_NONE: no room
  *
  * Ordering: an entry is written before its number is stored with release in the word; that pairs
  * with the acquire load in thl_site_intern of whoever puts the number into a queue; the queue's own
@@ -56,7 +54,11 @@ void thl_site_read_keys(struct thl_site_keys *keys, const thole_site_ *site);
 const struct thl_site_text *thl_site_find(uint32_t id);
 
 /* The parts of a call site's constant object. */
-const unsigned char *thl_site_tags(const thole_site_ *site);
+static inline const unsigned char *
+thl_site_tags(const thole_site_ *site)
+{
+    return (const unsigned char *)(site + 1);
+}
 const char *thl_site_blob(const thole_site_ *site);
 
 uint32_t thl_site_count(void);
@@ -100,22 +102,11 @@ thl_site_has_number(uint64_t word)
     return (uint32_t)word - 1u < THL_SITE_NONE - 1u;
 }
 
-static inline bool
-thl_site_has_bytes(uint64_t word)
+/* Bit i: of value i. */
+static inline uint32_t
+thl_site_bytes(uint64_t word)
 {
-    return (uint16_t)(word >> 32) != 0;
-}
-
-static inline bool
-thl_site_is_bytes(uint64_t word, unsigned i)
-{
-    return (word >> (32 + i)) & 1;
-}
-
-static inline bool
-thl_site_is_sized(uint64_t word, unsigned i)
-{
-    return (word >> (48 + i)) & 1;
+    return (uint32_t)(word >> 32);
 }
 
 static inline uint32_t

@@ -88,6 +88,16 @@ thole_str(const char *p, size_t n)
     return r;
 }
 
+/* A string terminated by NUL, or NULL; for the macros. */
+static __inline__ thole_str_
+thole_text_(const char *p)
+{
+    thole_str_ r;
+    r.p = p;
+    r.n = p ? __builtin_strlen(p) : 0;
+    return r;
+}
+
 /* n bytes, printed as hex text. */
 static __inline__ thole_bytes_
 thole_bytes(const void *p, size_t n)
@@ -184,8 +194,8 @@ thole_secret(const void *s)
  * plug-in was unloaded.
  *
  * The values of one call are a block on its stack, widened to 8 bytes each by the compiler itself:
- * what is a number goes into the record as it stands. A CSTRING is its pointer; STRING, BYTES and
- * ADDR are pointer and size as their helpers return them, so 16 bytes.
+ * what is a number goes into the record as it stands. STRING, BYTES and ADDR are pointer and size;
+ * the size of a literal is known when it is compiled.
  */
 typedef struct thole_site_ {
     uint32_t line;
@@ -230,8 +240,8 @@ THOLE_TAG_OF_(long long, THOLE_FIELD_INT)
 THOLE_TAG_OF_(unsigned long long, THOLE_FIELD_UINT)
 THOLE_TAG_OF_(float, THOLE_FIELD_FLOAT)
 THOLE_TAG_OF_(double, THOLE_FIELD_DOUBLE)
-THOLE_TAG_OF_(char *, THOLE_FIELD_CSTRING)
-THOLE_TAG_OF_(const char *, THOLE_FIELD_CSTRING)
+THOLE_TAG_OF_(char *, THOLE_FIELD_STRING)
+THOLE_TAG_OF_(const char *, THOLE_FIELD_STRING)
 THOLE_TAG_OF_(void *, THOLE_FIELD_POINTER)
 THOLE_TAG_OF_(const void *, THOLE_FIELD_POINTER)
 THOLE_TAG_OF_(decltype(nullptr), THOLE_FIELD_POINTER)
@@ -243,48 +253,63 @@ THOLE_TAG_OF_(thole_duration_, THOLE_FIELD_DURATION)
 THOLE_TAG_OF_(thole_hex_, THOLE_FIELD_HEX)
 THOLE_TAG_OF_(thole_secret_, THOLE_FIELD_SECRET)
 #undef THOLE_TAG_OF_
-/* What a value of a tag is kept as. */
-template <unsigned char Tag> struct thole_slot_of_ {
-    typedef uint64_t type;
-};
-#define THOLE_SLOT_OF_(V, T)                                                                       \
-    template <> struct thole_slot_of_<V> {                                                         \
-        typedef T type;                                                                            \
-    };
-THOLE_SLOT_OF_(THOLE_FIELD_INT, int64_t)
-THOLE_SLOT_OF_(THOLE_FIELD_FLOAT, double)
-THOLE_SLOT_OF_(THOLE_FIELD_DOUBLE, double)
-THOLE_SLOT_OF_(THOLE_FIELD_CSTRING, const char *)
-THOLE_SLOT_OF_(THOLE_FIELD_POINTER, const void *)
-THOLE_SLOT_OF_(THOLE_FIELD_STRING, thole_str_)
-THOLE_SLOT_OF_(THOLE_FIELD_BYTES, thole_bytes_)
-THOLE_SLOT_OF_(THOLE_FIELD_ADDR, thole_addr_)
-THOLE_SLOT_OF_(THOLE_FIELD_ERRNO, thole_errno_)
-THOLE_SLOT_OF_(THOLE_FIELD_DURATION, thole_duration_)
-THOLE_SLOT_OF_(THOLE_FIELD_HEX, thole_hex_)
-THOLE_SLOT_OF_(THOLE_FIELD_SECRET, thole_secret_)
-#undef THOLE_SLOT_OF_
 /* An enum travels as the integer it is made of; a scoped one does not convert by itself. */
 template <class T>
 struct thole_tag_of_<T, typename std::enable_if<std::is_enum<T>::value>::type>
     : thole_tag_of_<typename std::underlying_type<T>::type> {
 };
+/* A value as the block keeps it. */
 template <class T>
-constexpr typename std::enable_if<!std::is_enum<T>::value, T>::type
+constexpr typename std::enable_if<std::is_class<T>::value, T>::type
 thole_pass_(T x)
 {
     return x;
 }
 template <class T>
 constexpr
-    typename std::enable_if<std::is_enum<T>::value, typename std::underlying_type<T>::type>::type
+    typename std::enable_if<std::is_integral<T>::value && std::is_signed<T>::value, int64_t>::type
     thole_pass_(T x)
+{
+    return x;
+}
+template <class T>
+constexpr
+    typename std::enable_if<std::is_integral<T>::value && !std::is_signed<T>::value, uint64_t>::type
+    thole_pass_(T x)
+{
+    return x;
+}
+template <class T>
+constexpr typename std::enable_if<
+    std::is_enum<T>::value,
+    typename std::conditional<std::is_signed<typename std::underlying_type<T>::type>::value,
+                              int64_t, uint64_t>::type>::type
+thole_pass_(T x)
 {
     return static_cast<typename std::underlying_type<T>::type>(x);
 }
+constexpr double
+thole_pass_(double x)
+{
+    return x;
+}
+constexpr const void *
+thole_pass_(const void *x)
+{
+    return x;
+}
+constexpr const void *
+thole_pass_(decltype(nullptr))
+{
+    return nullptr;
+}
+inline thole_str_
+thole_pass_(const char *x)
+{
+    return thole_text_(x);
+}
 }
 #define THOLE_TAG_(x) thole_tag_of_<typename std::decay<decltype(x)>::type>::v
-#define THOLE_SLOT_(x) typename thole_slot_of_<THOLE_TAG_(x)>::type
 #define THOLE_ARG_(x) thole_pass_(x)
 #define THOLE_UNSIGNED_(x) static_cast<unsigned>(x)
 #define THOLE_ASSERT_ static_assert
@@ -307,8 +332,8 @@ constexpr
              : THOLE_FIELD_UINT, float                                                             \
              : THOLE_FIELD_FLOAT, double                                                           \
              : THOLE_FIELD_DOUBLE, char *                                                          \
-             : THOLE_FIELD_CSTRING, const char *                                                   \
-             : THOLE_FIELD_CSTRING, void *                                                         \
+             : THOLE_FIELD_STRING, const char *                                                   \
+             : THOLE_FIELD_STRING, void *                                                         \
              : THOLE_FIELD_POINTER, const void *                                                   \
              : THOLE_FIELD_POINTER, thole_str_                                                     \
              : THOLE_FIELD_STRING, thole_bytes_                                                    \
@@ -318,26 +343,43 @@ constexpr
              : THOLE_FIELD_DURATION, thole_hex_                                                    \
              : THOLE_FIELD_HEX, thole_secret_                                                      \
              : THOLE_FIELD_SECRET)
-/* What a value is kept as; whatever is not named here is an integer, or an error of THOLE_TAG_. */
-#define THOLE_SLOT_(x)                                                                             \
-    __typeof__(_Generic((x), unsigned long                                                         \
-                        : (uint64_t)0, unsigned long long                                          \
-                        : (uint64_t)0, float                                                       \
-                        : (double)0, double                                                        \
-                        : (double)0, char *                                                        \
-                        : (const char *)0, const char *                                            \
-                        : (const char *)0, void *                                                  \
-                        : (const void *)0, const void *                                            \
-                        : (const void *)0, thole_str_                                              \
-                        : *(thole_str_ *)0, thole_bytes_                                           \
-                        : *(thole_bytes_ *)0, thole_addr_                                          \
-                        : *(thole_addr_ *)0, thole_errno_                                          \
-                        : *(thole_errno_ *)0, thole_duration_                                      \
-                        : *(thole_duration_ *)0, thole_hex_                                        \
-                        : *(thole_hex_ *)0, thole_secret_                                          \
-                        : *(thole_secret_ *)0, default                                             \
-                        : (int64_t)0))
-#define THOLE_ARG_(x) (x)
+/* A value as the block keeps it; whatever THOLE_ARG_ does not name is an integer, or an error of
+ * THOLE_TAG_. */
+#define THOLE_SAME_(name, type)                                                                    \
+    static __inline__ type name(type x)                                                            \
+    {                                                                                              \
+        return x;                                                                                  \
+    }
+THOLE_SAME_(thole_int_, int64_t)
+THOLE_SAME_(thole_uint_, uint64_t)
+THOLE_SAME_(thole_double_, double)
+THOLE_SAME_(thole_pointer_, const void *)
+THOLE_SAME_(thole_same_str_, thole_str_)
+THOLE_SAME_(thole_same_bytes_, thole_bytes_)
+THOLE_SAME_(thole_same_addr_, thole_addr_)
+THOLE_SAME_(thole_same_errno_, thole_errno_)
+THOLE_SAME_(thole_same_duration_, thole_duration_)
+THOLE_SAME_(thole_same_hex_, thole_hex_)
+THOLE_SAME_(thole_same_secret_, thole_secret_)
+#undef THOLE_SAME_
+#define THOLE_ARG_(x)                                                                              \
+    _Generic((x), unsigned long                                                                    \
+             : thole_uint_, unsigned long long                                                     \
+             : thole_uint_, float                                                                  \
+             : thole_double_, double                                                               \
+             : thole_double_, char *                                                               \
+             : thole_text_, const char *                                                           \
+             : thole_text_, void *                                                                 \
+             : thole_pointer_, const void *                                                        \
+             : thole_pointer_, thole_str_                                                          \
+             : thole_same_str_, thole_bytes_                                                       \
+             : thole_same_bytes_, thole_addr_                                                      \
+             : thole_same_addr_, thole_errno_                                                      \
+             : thole_same_errno_, thole_duration_                                                  \
+             : thole_same_duration_, thole_hex_                                                    \
+             : thole_same_hex_, thole_secret_                                                      \
+             : thole_same_secret_, default                                                         \
+             : thole_int_)(x)
 #define THOLE_UNSIGNED_(x) ((unsigned)(x))
 #define THOLE_ASSERT_ _Static_assert
 /* -Wwrite-strings makes literals const in C, so both spellings count. */
@@ -441,7 +483,11 @@ constexpr
 #define THOLE_TAGS_MANY(...) THOLE_FIELD_NULL
 
 /* The block: one member a value, named by the rung, and their initializers. */
-#define THOLE_MEMBER_(v, name) THOLE_SLOT_(v) name __attribute__((aligned(8)));
+#ifdef __cplusplus
+#define THOLE_MEMBER_(v, name) decltype(THOLE_ARG_(v)) name __attribute__((aligned(8)));
+#else
+#define THOLE_MEMBER_(v, name) __typeof__(THOLE_ARG_(v)) name __attribute__((aligned(8)));
+#endif
 #define THOLE_MEMBERS_0(m) uint64_t none;
 #define THOLE_MEMBERS_1(m, k, v) THOLE_MEMBER_(v, v1)
 #define THOLE_MEMBERS_2(m, k, v, ...)                                                              \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who may write to which queue: rings of threads, the shared ring, and signal handlers that log
- * (push_somewhere, push_own, push_shared in src/emit.c, thl_emit_fast; src/producer.c).
+ * (push_somewhere, push_own, push_shared in src/emit.c, thl_emit_site; src/producer.c).
  *
  * Who: two threads. Each logs, gives its ring back as its end comes, and logs again from a later
  *   destructor. Each is interrupted up to twice, between any two steps, by a handler that logs; while

@@ -26,23 +26,27 @@ struct call {
     size_t body; /* bytes of the encoded values */
 };
 
+/* The first of the values that are bytes, which are bits of a mask. */
+static inline unsigned
+first_of(uint32_t bytes)
+{
+    return (unsigned)__builtin_ctz(bytes);
+}
+
 /* False when one is too long to be an ordinary value. */
 static inline bool
 measure(struct call *c, const thole_site_ *site)
 {
     const unsigned char *from = c->values;
-    uint32_t bytes = thl_site_bytes(c->word);
     c->body = 8u * (size_t)c->n;
-    for (unsigned i = 0; bytes != 0; i++, bytes >>= 1) {
-        if (!(bytes & 1)) {
-            from += 8;
-            continue;
-        }
-        thole_str_ s = thl_field_take_bytes(&from);
+    for (uint32_t bytes = thl_site_bytes(c->word); bytes != 0; bytes &= bytes - 1) {
+        const unsigned i = first_of(bytes);
+        thole_str_ s = thl_field_bytes_at(from + 8 * (size_t)i);
         if (THL_UNLIKELY(s.n > THL_FIELD_ADDR_MAX) &&
             (thl_site_tags(site)[i] == THOLE_FIELD_ADDR || s.n > THL_FIELD_VALUE_MAX))
             return false;
         c->body += thl_field_pad(s.n);
+        from += THL_FIELD_BYTES_WIDTH - 8; /* what it is wider than the others */
     }
     return true;
 }
@@ -75,17 +79,18 @@ put_values(unsigned char *to, const struct call *c)
     const unsigned char *from = c->values;
     uint32_t bytes = thl_site_bytes(c->word);
     for (unsigned left = c->n; left > 0; left--, bytes >>= 1) {
+        memcpy(to, from, 8);
+        to += 8;
         if (THL_LIKELY(!(bytes & 1))) {
-            memcpy(to, from, 8);
-            to += 8;
             from += 8;
             continue;
         }
-        thole_str_ s = thl_field_take_bytes(&from);
+        thole_str_ s = thl_field_bytes_at(from);
         uint64_t word = s.p ? s.n : THL_FIELD_NULL;
-        memcpy(to, &word, 8);
-        copy(to + 8, s.p, s.n);
-        to += 8 + thl_field_pad(s.n);
+        memcpy(to - 8, &word, 8);
+        copy(to, s.p, s.n);
+        to += thl_field_pad(s.n);
+        from += THL_FIELD_BYTES_WIDTH;
     }
 }
 

@@ -74,7 +74,8 @@ thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n, co
             from += 8;
             continue;
         }
-        thole_str_ s = thl_field_take_bytes(&from);
+        thole_str_ s = thl_field_bytes_at(from);
+        from += THL_FIELD_BYTES_WIDTH;
         if (tags[i] == THOLE_FIELD_ADDR && s.n > THL_FIELD_ADDR_MAX)
             s.n = THL_FIELD_ADDR_MAX;
         set_bytes(&out[i], tags[i], s.p, s.n);

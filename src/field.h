@@ -44,13 +44,13 @@ thl_field_may_cut(const struct thl_value *v)
 void thl_field_fetch(struct thl_value *out, const unsigned char *tags, unsigned n,
                      const void *values);
 
-/* Bytes of a block, and steps behind them; 0 where they are NULL. */
+/* STRING, BYTES or ADDR at a place of the block; 0 bytes where the pointer is NULL. */
+#define THL_FIELD_BYTES_WIDTH ((sizeof(thole_str_) + 7u) & ~(size_t)7u)
 static inline thole_str_
-thl_field_take_bytes(const unsigned char **from)
+thl_field_bytes_at(const unsigned char *from)
 {
     thole_str_ s;
-    memcpy(&s, *from, sizeof(s));
-    *from += (sizeof(s) + 7u) & ~(size_t)7u;
+    memcpy(&s, from, sizeof(s));
     if (!s.p)
         s.n = 0;
     return s;

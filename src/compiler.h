@@ -12,4 +12,13 @@
 
 #define THL_CACHE_LINE 64
 
+/* Asks for a line that will be written, and perhaps still is another core's; any address will do.
+ * __builtin_prefetch only reads it on x86, unless all of the program is for newer processors; the
+ * instruction itself is of every x86-64, if only as one that does nothing. */
+#if defined(__x86_64__)
+#define THL_PREFETCH_TO_WRITE(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
+#else
+#define THL_PREFETCH_TO_WRITE(p) __builtin_prefetch((p), 1)
+#endif
+
 #endif

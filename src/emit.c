@@ -35,6 +35,16 @@ thl_emit_wake(void)
 }
 
 THL_COLD void
+thl_emit_ring_bell(struct thl_ring *ring, uint32_t bell)
+{
+    /* relaxed: our own, and a guess */
+    uint64_t waiting = atomic_load_explicit(&ring->tail, memory_order_relaxed) -
+                       atomic_load_explicit(&ring->head, memory_order_relaxed);
+    if (bell == THL_BELL_ASLEEP || waiting >= ring->capacity / 4)
+        thl_emit_wake();
+}
+
+THL_COLD void
 thl_emit_wake_surely(void)
 {
     atomic_store_explicit(&thl_emit_queues.bell, THL_BELL_AWAKE,

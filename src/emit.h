@@ -79,6 +79,9 @@ extern const struct thl_emit_direct thl_emit_direct;
 /* Wakes the writer if it naps or sleeps. Async-signal-safe. */
 void thl_emit_wake(void);
 
+/* The same, but leaves it its nap where the ring has little: it is back before that fills. */
+void thl_emit_ring_bell(struct thl_ring *ring, uint32_t bell);
+
 static inline uint64_t
 thl_emit_epoch(void)
 {
@@ -91,10 +94,11 @@ static inline void
 thl_emit_commit(struct thl_ring *ring, uint32_t size)
 {
     bool quarter = thl_ring_commit(ring, size);
+    thl_ring_look_ahead(ring, size);
     /* relaxed: the writer's membarrier before its second look orders this load after the commit */
     uint32_t bell = atomic_load_explicit(&thl_emit_queues.bell, memory_order_relaxed);
     if (THL_UNLIKELY(bell == THL_BELL_ASLEEP || (quarter && bell == THL_BELL_NAPPING)))
-        thl_emit_wake();
+        thl_emit_ring_bell(ring, bell);
 }
 
 /* A log call of a call site, with its block of values. The level has passed the gate. */

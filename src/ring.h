@@ -46,6 +46,7 @@
 #define THL_RING_BYTES_OFFSET 512
 #define THL_RING_WORD 8
 #define THL_RING_SKIP 0x7FFFFFFFu
+#define THL_RING_AHEAD 512
 
 /* Of a ring's owner; else the owner's thread id. */
 enum { THL_RING_FREE, THL_RING_RECLAIMED };
@@ -147,6 +148,16 @@ thl_ring_commit(struct thl_ring *ring, uint32_t size)
     atomic_store_explicit(&ring->tail, end,
                           memory_order_release); /* pairs with thl_ring_peek_consumer */
     return ((at ^ end) & (ring->capacity >> 2)) != 0;
+}
+
+/* What the next records will be written over was read by the consumer, on another core: asks for as
+ * many lines, a little ahead, as this record took. Producer only. */
+static inline void
+thl_ring_look_ahead(struct thl_ring *ring, uint32_t size)
+{
+    uint64_t at = ring->reserved + THL_RING_AHEAD;
+    for (uint64_t end = at + thl_ring_need(size); at < end; at += THL_CACHE_LINE)
+        THL_PREFETCH_TO_WRITE(thl_ring_bytes(ring) + (at & ring->mask));
 }
 
 static inline uint64_t

@@ -3,7 +3,7 @@
  * The writer: one thread that empties all queues, merged by time, into the targets' outboxes.
  *
  * Sleep. While records come it looks again at once. Without any it naps for 1 to 5 ms (nobody need
- * wake it, but a ring that fills by a quarter, a flush or a stop does), and after 100 ms without
+ * wake it, but a ring that is a quarter full, a flush or a stop does), and after 100 ms without
  * any it sleeps without a deadline: it sets the bell to ASLEEP, issues a membarrier and looks at
  * all queues once more. A producer stores its record before it looks at the bell, with no fence
  * between; the membarrier is that fence, on its behalf. So either the writer's second look finds

@@ -587,7 +587,7 @@ THOLE_SAME_(thole_same_secret_, thole_secret_)
         thole_site_ site;                                                                          \
         unsigned char tags[THOLE_N_##n + 1];                                                       \
         char blob[sizeof(__FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__))];                         \
-    } thole_here_ = {                                                                              \
+    } thole_here_ __attribute__((aligned(4))) = {                                                  \
         {__LINE__, sizeof(__FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)), lvl, THOLE_N_##n},      \
         {THOLE_TAGS_##n(__VA_ARGS__)},                                                             \
         __FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)};                                           \

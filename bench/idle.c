@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How often does a daemon wake up that logs nothing?
+ *
+ * File, syslog and UDP sinks, all used once; then ten seconds without a record. `wakeups` are the
+ * switches of all threads but the main one, by the kernel's count, and `cpu` is their time.
+ */
+#include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "workload.h"
+
+#define SETTLE_MS 1500 /* the writer lingers, then sleeps */
+#define IDLE_MS 10000
+
+static char folder[] = "/tmp/bench-idle-XXXXXX";
+
+static uint64_t
+read_switches(const char *task)
+{
+    char path[64], line[256];
+    uint64_t n = 0, value;
+    snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", task);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        bench_die("%s cannot be read", path);
+    while (fgets(line, sizeof(line), f))
+        if (sscanf(line, "voluntary_ctxt_switches: %lu", &value) == 1 ||
+            sscanf(line, "nonvoluntary_ctxt_switches: %lu", &value) == 1)
+            n += value;
+    fclose(f);
+    return n;
+}
+
+static uint64_t
+count_switches(unsigned *threads)
+{
+    char own[16];
+    uint64_t sum = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    snprintf(own, sizeof(own), "%d", (int)gettid());
+    *threads = 0;
+    for (struct dirent *d; tasks && (d = readdir(tasks)) != NULL;) {
+        if (d->d_name[0] == '.' || strcmp(d->d_name, own) == 0)
+            continue;
+        sum += read_switches(d->d_name);
+        ++*threads;
+    }
+    if (tasks)
+        closedir(tasks);
+    return sum;
+}
+
+static int64_t
+others_ns(void)
+{
+    struct timespec all, own;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &all);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+    return (int64_t)(all.tv_sec - own.tv_sec) * 1000000000 + all.tv_nsec - own.tv_nsec;
+}
+
+/* Nobody reads from them: what is sent waits there. */
+static unsigned
+bind_udp(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(a);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &size) < 0)
+        bench_die("no UDP receiver");
+    return ntohs(a.sin_port);
+}
+
+static void
+bind_syslog(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+        bench_die("no syslog receiver");
+}
+
+static void
+run(const char *name)
+{
+    char path[64], log[64], sinks[256];
+    unsigned before_threads, threads;
+    (void)name;
+    if (!mkdtemp(folder))
+        bench_die("no folder");
+    snprintf(path, sizeof(path), "%s/syslog", folder);
+    snprintf(log, sizeof(log), "%s/log", folder);
+    bind_syslog(path);
+    snprintf(sinks, sizeof(sinks), "file:%s syslog:%s udp://127.0.0.1:%u", log, path, bind_udp());
+    bench_start(sinks, NULL);
+    thole_info(thole_get(WORK_NAME), "three numbers", WORK_3(1));
+    thole_flush(10000);
+    poll(NULL, 0, SETTLE_MS);
+
+    uint64_t before = count_switches(&before_threads);
+    int64_t before_ns = others_ns();
+    poll(NULL, 0, IDLE_MS);
+    int64_t after_ns = others_ns();
+    uint64_t after = count_switches(&threads);
+    if (threads != before_threads || threads == 0)
+        bench_die("%u threads became %u", before_threads, threads);
+    bench_row("thole", "wakeups", (double)(after - before), "in 10 s");
+    /* two clocks, read one after the other: a microsecond less than nothing is nothing */
+    bench_row("thole", "cpu", after_ns > before_ns ? (double)(after_ns - before_ns) / 1000 : 0,
+              "us");
+    bench_row("thole", "threads", threads, "threads");
+    bench_row("floor", "wakeups", 0, "in 10 s");
+    bench_stop(1);
+    unlink(path);
+    unlink(log);
+    rmdir(folder);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const char *const cases[] = {"three_sinks", NULL};
+    static const struct bench bench = {.question = "idle", .cases = cases, .run = run};
+    return bench_main(argc, argv, &bench);
+}

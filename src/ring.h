@@ -46,7 +46,7 @@
 #define THL_RING_BYTES_OFFSET 512
 #define THL_RING_WORD 8
 #define THL_RING_SKIP 0x7FFFFFFFu
-#define THL_RING_AHEAD 512
+#define THL_RING_AHEAD 1024
 
 /* Of a ring's owner; else the owner's thread id. */
 enum { THL_RING_FREE, THL_RING_RECLAIMED };

@@ -219,3 +219,23 @@ thl_escape_put(struct thl_buf *out, enum thl_escape how, const char *s, size_t n
             i += put_wide(out, how, s + i, n - i);
     }
 }
+
+char *
+thl_escape_write(char *to, enum thl_escape how, const char *s, size_t n)
+{
+    struct thl_buf out;
+    thl_buf_init(&out, to, THL_ESCAPE_WORST * n);
+    thl_escape_put(&out, how, s, n);
+    return to + out.size;
+}
+
+bool
+thl_escape_is_bare(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7F)
+            return false;
+    }
+    return n > 0;
+}

@@ -21,6 +21,15 @@ enum thl_escape {
 /* Appends the n bytes at s, escaped. */
 void thl_escape_put(struct thl_buf *out, enum thl_escape how, const char *s, size_t n);
 
+/* The same to `to`, which has room: a byte becomes at most so many (6: \u001b in JSON; else 4:
+ * \x1b). Returns the end; may scribble past it, within the room. */
+enum { THL_ESCAPE_WORST_JSON = 6, THL_ESCAPE_WORST_OTHER = 4, THL_ESCAPE_WORST = 6 };
+char *thl_escape_write(char *to, enum thl_escape how, const char *s, size_t n);
+
+/* Whether the text can stand in logfmt without quotes: 1 or more of 0x21..0x7E without " = and \.
+ */
+bool thl_escape_is_bare(const char *s, size_t n);
+
 /* The bytes of the valid UTF-8 sequence that begins at s (1 to 4), or 0. */
 size_t thl_escape_utf8(const char *s, size_t n);
 

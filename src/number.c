@@ -7,8 +7,8 @@ static const char pairs[201] =
     "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
     "949596979899";
 
-void
-thl_number_put_uint(struct thl_buf *out, uint64_t x)
+char *
+thl_number_write_uint(char *to, uint64_t x)
 {
     char text[20];
     size_t at = sizeof(text);
@@ -23,79 +23,90 @@ thl_number_put_uint(struct thl_buf *out, uint64_t x)
     } else {
         text[--at] = (char)('0' + x);
     }
-    thl_buf_put(out, text + at, sizeof(text) - at);
+    memcpy(to, text + at, sizeof(text) - at);
+    return to + sizeof(text) - at;
 }
 
-void
-thl_number_put_int(struct thl_buf *out, int64_t x)
+char *
+thl_number_write_int(char *to, int64_t x)
 {
-    uint64_t magnitude = (uint64_t)x;
-    if (x < 0) {
-        thl_buf_putc(out, '-');
-        magnitude = 0 - magnitude;
-    }
-    thl_number_put_uint(out, magnitude);
+    if (x >= 0)
+        return thl_number_write_uint(to, (uint64_t)x);
+    *to = '-';
+    return thl_number_write_uint(to + 1, 0 - (uint64_t)x);
 }
 
-static char *
-pad(char *to, uint32_t x, unsigned width)
+char *
+thl_number_write_padded(char *to, uint32_t x, unsigned width)
 {
     for (unsigned i = width; i-- > 0; x /= 10)
         to[i] = (char)('0' + x % 10);
     return to + width;
 }
 
-void
-thl_number_put_padded(struct thl_buf *out, uint32_t x, unsigned width)
-{
-    char text[16];
-    if (width > sizeof(text))
-        width = sizeof(text);
-    pad(text, x, width);
-    thl_buf_put(out, text, width);
-}
-
-void
-thl_number_put_hex(struct thl_buf *out, uint64_t x)
+char *
+thl_number_write_hex(char *to, uint64_t x)
 {
     static const char hex[] = "0123456789abcdef";
-    char text[18];
-    size_t at = sizeof(text);
-    do
-        text[--at] = hex[x & 0xF];
-    while (x >>= 4);
-    text[--at] = 'x';
-    text[--at] = '0';
-    thl_buf_put(out, text + at, sizeof(text) - at);
+    unsigned shift = x ? (63u - (unsigned)__builtin_clzll(x)) & ~3u : 0;
+    *to++ = '0';
+    *to++ = 'x';
+    for (; shift > 0; shift -= 4)
+        *to++ = hex[(x >> shift) & 0xF];
+    *to++ = hex[x & 0xF];
+    return to;
 }
 
-void
-thl_number_put_hexbytes(struct thl_buf *out, const void *p, size_t n)
+char *
+thl_number_write_hexbytes(char *to, const void *p, size_t n)
 {
     static const char hex[] = "0123456789abcdef";
     const unsigned char *s = p;
     for (size_t i = 0; i < n; i++) {
-        thl_buf_putc(out, hex[s[i] >> 4]);
-        thl_buf_putc(out, hex[s[i] & 0xF]);
+        *to++ = hex[s[i] >> 4];
+        *to++ = hex[s[i] & 0xF];
     }
+    return to;
 }
 
-void
-thl_number_put_seconds(struct thl_buf *out, int64_t ns)
+char *
+thl_number_write_seconds(char *to, int64_t ns)
 {
     uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
-    char fraction[9];
-    size_t n = sizeof(fraction);
+    uint32_t fraction = (uint32_t)(magnitude % 1000000000u);
     if (ns < 0)
-        thl_buf_putc(out, '-');
-    thl_number_put_uint(out, magnitude / 1000000000u);
-    pad(fraction, (uint32_t)(magnitude % 1000000000u), 9);
-    while (n > 0 && fraction[n - 1] == '0')
-        n--;
-    if (n > 0) {
-        thl_buf_putc(out, '.');
-        thl_buf_put(out, fraction, n);
-    }
+        *to++ = '-';
+    to = thl_number_write_uint(to, magnitude / 1000000000u);
+    if (fraction == 0)
+        return to;
+    *to = '.';
+    to = thl_number_write_padded(to + 1, fraction, 9);
+    while (to[-1] == '0')
+        to--;
+    return to;
+}
+
+char *
+thl_number_write_datetime(char *to, const struct thl_calendar *c)
+{
+    to = thl_number_write_padded(to, (uint32_t)c->year, 4);
+    *to++ = '-';
+    to = thl_number_write_padded(to, c->month, 2);
+    *to++ = '-';
+    to = thl_number_write_padded(to, c->day, 2);
+    *to++ = 'T';
+    to = thl_number_write_padded(to, c->hour, 2);
+    *to++ = ':';
+    to = thl_number_write_padded(to, c->minute, 2);
+    *to++ = ':';
+    return thl_number_write_padded(to, c->second, 2);
+}
+
+char *
+thl_number_write_micros(char *to, uint32_t microsecond)
+{
+    *to = '.';
+    return thl_number_write_padded(to + 1, microsecond, 6);
 }
 
 /* Days since 1970 -> civil date, by eras of 400 years that begin on 1 March: a year's leap day is
@@ -136,25 +147,72 @@ thl_number_calendar(struct thl_calendar *out, int64_t unix_ns, int32_t offset_s)
     out->microsecond = (uint32_t)(ns / 1000);
 }
 
+/* 64 bits of nanoseconds reach from 1677 to 2262: a year has four digits. */
+char *
+thl_number_write_rfc3339(char *to, int64_t unix_ns)
+{
+    struct thl_calendar c;
+    thl_number_calendar(&c, unix_ns, 0);
+    to = thl_number_write_micros(thl_number_write_datetime(to, &c), c.microsecond);
+    *to = 'Z';
+    return to + 1;
+}
+
+/* ---- into bounded buffers ---- */
+
+void
+thl_number_put_uint(struct thl_buf *out, uint64_t x)
+{
+    char text[THL_NUMBER_UINT_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_uint(text, x) - text));
+}
+
+void
+thl_number_put_int(struct thl_buf *out, int64_t x)
+{
+    char text[THL_NUMBER_INT_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_int(text, x) - text));
+}
+
+void
+thl_number_put_padded(struct thl_buf *out, uint32_t x, unsigned width)
+{
+    char text[16];
+    if (width > sizeof(text))
+        width = sizeof(text);
+    thl_buf_put(out, text, (size_t)(thl_number_write_padded(text, x, width) - text));
+}
+
+void
+thl_number_put_hex(struct thl_buf *out, uint64_t x)
+{
+    char text[THL_NUMBER_HEX_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_hex(text, x) - text));
+}
+
+/* What does not fit in full is written as far as it goes. */
+void
+thl_number_put_hexbytes(struct thl_buf *out, const void *p, size_t n)
+{
+    const size_t room = out->overflow ? 0 : (out->capacity - out->size) / 2;
+    const size_t fits = n < room ? n : room;
+    if (fits)
+        out->size =
+            (size_t)(thl_number_write_hexbytes(out->bytes + out->size, p, fits) - out->bytes);
+    if (fits < n)
+        out->overflow = true;
+}
+
+void
+thl_number_put_seconds(struct thl_buf *out, int64_t ns)
+{
+    char text[THL_NUMBER_SECONDS_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_seconds(text, ns) - text));
+}
+
 void
 thl_number_put_rfc3339(struct thl_buf *out, int64_t unix_ns)
 {
-    struct thl_calendar c;
-    char text[27], *to = text;
-    thl_number_calendar(&c, unix_ns, 0);
-    to = pad(to, (uint32_t)c.year, 4); /* 64 bits of ns reach from 1677 to 2262 */
-    *to++ = '-';
-    to = pad(to, c.month, 2);
-    *to++ = '-';
-    to = pad(to, c.day, 2);
-    *to++ = 'T';
-    to = pad(to, c.hour, 2);
-    *to++ = ':';
-    to = pad(to, c.minute, 2);
-    *to++ = ':';
-    to = pad(to, c.second, 2);
-    *to++ = '.';
-    to = pad(to, c.microsecond, 6);
-    *to = 'Z';
-    thl_buf_put(out, text, sizeof(text));
+    char text[THL_NUMBER_RFC3339_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_rfc3339(text, unix_ns) - text));
 }

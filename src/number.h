@@ -8,6 +8,33 @@
 
 #include "buf.h"
 
+/* Two families with the same texts. `put` appends to a bounded buffer, all or nothing. `write` is
+ * for who has seen to the room before: it puts the text at `to` and returns its end. It may
+ * scribble past that end, but never more than MAX bytes from `to`, which is also the longest text.
+ */
+enum {
+    THL_NUMBER_UINT_MAX = 20,
+    THL_NUMBER_INT_MAX = 20,
+    THL_NUMBER_HEX_MAX = 18,
+    THL_NUMBER_SECONDS_MAX = 21, /* "-9223372036.854775808" */
+    THL_NUMBER_DOUBLE_MAX = 24,  /* "-2.2250738585072014e-308" */
+    THL_NUMBER_FLOAT_MAX = 24,
+    THL_NUMBER_DATETIME_MAX = 19, /* "2026-11-22T12:54:01" */
+    THL_NUMBER_MICROS_MAX = 7,    /* ".123456" */
+    THL_NUMBER_RFC3339_MAX = 27,
+    THL_NUMBER_ADDR_MAX = 112 /* a unix path of 108, "@" and a name; IPv6 needs 58 */
+};
+
+char *thl_number_write_uint(char *to, uint64_t x);
+char *thl_number_write_int(char *to, int64_t x);
+char *thl_number_write_hex(char *to, uint64_t x);
+char *thl_number_write_padded(char *to, uint32_t x, unsigned width); /* `width` bytes */
+char *thl_number_write_hexbytes(char *to, const void *p, size_t n);  /* 2 * n bytes */
+char *thl_number_write_double(char *to, double x);
+char *thl_number_write_float(char *to, float x);
+char *thl_number_write_seconds(char *to, int64_t ns);
+char *thl_number_write_addr(char *to, const void *sa, size_t n);
+
 void thl_number_put_int(struct thl_buf *out, int64_t x);
 void thl_number_put_uint(struct thl_buf *out, uint64_t x);
 void thl_number_put_padded(struct thl_buf *out, uint32_t x, unsigned width); /* zero-padded */
@@ -29,6 +56,11 @@ struct thl_calendar {
     uint32_t microsecond;
 };
 void thl_number_calendar(struct thl_calendar *out, int64_t unix_ns, int32_t offset_s);
+
+/* The parts of a time that change once a second, and at each record. */
+char *thl_number_write_datetime(char *to, const struct thl_calendar *c); /* "2026-11-22T12:54:01" */
+char *thl_number_write_micros(char *to, uint32_t microsecond);           /* ".123456" */
+char *thl_number_write_rfc3339(char *to, int64_t unix_ns);
 
 /* "2026-11-22T12:54:01.123456Z" (RFC 3339, UTC, six digits, cut not rounded). */
 void thl_number_put_rfc3339(struct thl_buf *out, int64_t unix_ns);

@@ -105,8 +105,8 @@ put_unix(struct thl_buf *out, const char *path, size_t n)
 }
 
 /* Works on a copy: the caller's bytes are neither aligned nor as long as their family wants. */
-void
-thl_number_put_addr(struct thl_buf *out, const void *sa, size_t n)
+static void
+put_addr(struct thl_buf *out, const void *sa, size_t n)
 {
     const size_t path_at = offsetof(struct sockaddr_un, sun_path);
     union {
@@ -133,4 +133,20 @@ thl_number_put_addr(struct thl_buf *out, const void *sa, size_t n)
         thl_buf_lit(out, "family ");
         thl_number_put_uint(out, a.any.sa_family);
     }
+}
+
+char *
+thl_number_write_addr(char *to, const void *sa, size_t n)
+{
+    struct thl_buf out;
+    thl_buf_init(&out, to, THL_NUMBER_ADDR_MAX);
+    put_addr(&out, sa, n);
+    return to + out.size;
+}
+
+void
+thl_number_put_addr(struct thl_buf *out, const void *sa, size_t n)
+{
+    char text[THL_NUMBER_ADDR_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_addr(text, sa, n) - text));
 }

@@ -199,14 +199,34 @@ put(struct thl_buf *out, double x, const struct kind *k)
     put_decimal(out, &d);
 }
 
+char *
+thl_number_write_double(char *to, double x)
+{
+    struct thl_buf out;
+    thl_buf_init(&out, to, THL_NUMBER_DOUBLE_MAX);
+    put(&out, x, &double_kind);
+    return to + out.size;
+}
+
+char *
+thl_number_write_float(char *to, float x)
+{
+    struct thl_buf out;
+    thl_buf_init(&out, to, THL_NUMBER_FLOAT_MAX);
+    put(&out, (double)x, &float_kind);
+    return to + out.size;
+}
+
 void
 thl_number_put_double(struct thl_buf *out, double x)
 {
-    put(out, x, &double_kind);
+    char text[THL_NUMBER_DOUBLE_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_double(text, x) - text));
 }
 
 void
 thl_number_put_float(struct thl_buf *out, float x)
 {
-    put(out, (double)x, &float_kind);
+    char text[THL_NUMBER_FLOAT_MAX];
+    thl_buf_put(out, text, (size_t)(thl_number_write_float(text, x) - text));
 }

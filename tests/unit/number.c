@@ -368,3 +368,38 @@ THL_TEST(number, what_does_not_fit_is_remembered)
     thl_number_put_uint(&out, 1234);
     cr_expect(out.overflow && out.size == 0);
 }
+
+/* ---- texts written where the caller has seen to the room ---- */
+
+#define STAYS_WITHIN(max, call)                                                                    \
+    do {                                                                                           \
+        char room[2 * (max) + 1];                                                                  \
+        memset(room, '#', sizeof(room));                                                           \
+        char *to = room;                                                                           \
+        size_t n = (size_t)((call)-room);                                                          \
+        cr_expect_leq(n, (size_t)(max), #call " gives %zu bytes", n);                              \
+        for (size_t i = (max); i < sizeof(room); i++)                                              \
+            cr_expect_eq(room[i], '#', #call " writes to byte %zu", i);                            \
+    } while (0)
+
+THL_TEST(number, writers_stay_within_their_room)
+{
+    char path[sizeof(sa_family_t) + 200] = {AF_UNIX};
+    memset(path + sizeof(sa_family_t), 'p', 200);
+    for (uint64_t x = UINT64_MAX; x; x >>= 1) {
+        STAYS_WITHIN(THL_NUMBER_UINT_MAX, thl_number_write_uint(to, x));
+        STAYS_WITHIN(THL_NUMBER_INT_MAX, thl_number_write_int(to, -(int64_t)x));
+        STAYS_WITHIN(THL_NUMBER_HEX_MAX, thl_number_write_hex(to, x));
+        STAYS_WITHIN(THL_NUMBER_SECONDS_MAX, thl_number_write_seconds(to, -(int64_t)x));
+        STAYS_WITHIN(THL_NUMBER_RFC3339_MAX, thl_number_write_rfc3339(to, (int64_t)x));
+    }
+    STAYS_WITHIN(THL_NUMBER_INT_MAX, thl_number_write_int(to, INT64_MIN));
+    STAYS_WITHIN(THL_NUMBER_SECONDS_MAX, thl_number_write_seconds(to, INT64_MIN));
+    STAYS_WITHIN(THL_NUMBER_DOUBLE_MAX, thl_number_write_double(to, -DBL_MIN));
+    STAYS_WITHIN(THL_NUMBER_DOUBLE_MAX, thl_number_write_double(to, -0.000012345678901234567));
+    STAYS_WITHIN(THL_NUMBER_DOUBLE_MAX, thl_number_write_double(to, -12345678901234567.0));
+    STAYS_WITHIN(THL_NUMBER_FLOAT_MAX, thl_number_write_float(to, -0.000012345679f));
+    STAYS_WITHIN(THL_NUMBER_FLOAT_MAX, thl_number_write_float(to, -FLT_MAX));
+    STAYS_WITHIN(THL_NUMBER_MICROS_MAX, thl_number_write_micros(to, 999999));
+    STAYS_WITHIN(THL_NUMBER_ADDR_MAX, thl_number_write_addr(to, path, sizeof(path)));
+}

@@ -2,29 +2,39 @@
 /* Integers, bytes, seconds, calendar. */
 #include "number.h"
 
-static const char pairs[201] =
-    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
-    "4748495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293"
-    "949596979899";
+#include "number_digits.h"
 
+const char thl_number_pairs[200] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+#define E8 UINT64_C(100000000)
+
+/* Most numbers of a log are short, and of these most have one or two digits. */
 char *
 thl_number_write_uint(char *to, uint64_t x)
 {
-    char text[20];
-    size_t at = sizeof(text);
-    while (x >= 100) {
-        at -= 2;
-        memcpy(text + at, pairs + 2 * (x % 100), 2);
-        x /= 100;
+    if (x < 10) {
+        *to = (char)('0' + x);
+        return to + 1;
     }
-    if (x >= 10) {
-        at -= 2;
-        memcpy(text + at, pairs + 2 * x, 2);
+    if (x < 100)
+        return thl_number_write_2(to, (uint32_t)x);
+    if (x < 1000) {
+        *to = (char)('0' + x / 100);
+        return thl_number_write_2(to + 1, (uint32_t)(x % 100));
+    }
+    if (x < E8)
+        return thl_number_write_upto_8(to, (uint32_t)x);
+    const uint64_t high = x / E8;
+    if (high < E8) {
+        to = thl_number_write_upto_8(to, (uint32_t)high);
     } else {
-        text[--at] = (char)('0' + x);
+        to = thl_number_write_upto_8(to, (uint32_t)(high / E8));
+        to = thl_number_write_8(to, (uint32_t)(high % E8));
     }
-    memcpy(to, text + at, sizeof(text) - at);
-    return to + sizeof(text) - at;
+    return thl_number_write_8(to, (uint32_t)(x % E8));
 }
 
 char *
@@ -47,66 +57,75 @@ thl_number_write_padded(char *to, uint32_t x, unsigned width)
 char *
 thl_number_write_hex(char *to, uint64_t x)
 {
-    static const char hex[] = "0123456789abcdef";
-    unsigned shift = x ? (63u - (unsigned)__builtin_clzll(x)) & ~3u : 0;
-    *to++ = '0';
-    *to++ = 'x';
-    for (; shift > 0; shift -= 4)
-        *to++ = hex[(x >> shift) & 0xF];
-    *to++ = hex[x & 0xF];
-    return to;
+    const unsigned zeros = (unsigned)__builtin_clzll(x | 1) / 4;
+    x <<= 4 * zeros;
+    memcpy(to, "0x", 2);
+    thl_number_store(to + 2, thl_number_hex_digits((uint32_t)(x >> 32)));
+    thl_number_store(to + 10, thl_number_hex_digits((uint32_t)x));
+    return to + 18 - zeros;
 }
 
 char *
 thl_number_write_hexbytes(char *to, const void *p, size_t n)
 {
-    static const char hex[] = "0123456789abcdef";
-    const unsigned char *s = p;
-    for (size_t i = 0; i < n; i++) {
-        *to++ = hex[s[i] >> 4];
-        *to++ = hex[s[i] & 0xF];
+    const unsigned char *s = p, *end = s + n;
+    for (; end - s >= 4; s += 4, to += 8) {
+        const uint32_t x = (uint32_t)s[0] << 24 | (uint32_t)s[1] << 16 | (uint32_t)s[2] << 8 | s[3];
+        thl_number_store(to, thl_number_hex_digits(x));
+    }
+    for (; s < end; s++, to += 2) {
+        const uint64_t digits = thl_number_hex_digits((uint32_t)*s << 24);
+        to[0] = (char)(digits & 0xFF);
+        to[1] = (char)(digits >> 8);
     }
     return to;
 }
 
+/* The nine digits of the fraction are one and eight; of the eight, the zeros at the end go. */
 char *
 thl_number_write_seconds(char *to, int64_t ns)
 {
-    uint64_t magnitude = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
-    uint32_t fraction = (uint32_t)(magnitude % 1000000000u);
-    if (ns < 0)
+    uint64_t magnitude = (uint64_t)ns;
+    if (ns < 0) {
         *to++ = '-';
-    to = thl_number_write_uint(to, magnitude / 1000000000u);
+        magnitude = 0 - magnitude;
+    }
+    const uint64_t seconds = magnitude / 1000000000u;
+    const uint32_t fraction = (uint32_t)(magnitude - seconds * 1000000000u);
+    to = thl_number_write_uint(to, seconds);
     if (fraction == 0)
         return to;
-    *to = '.';
-    to = thl_number_write_padded(to + 1, fraction, 9);
-    while (to[-1] == '0')
-        to--;
-    return to;
+    const uint64_t digits = thl_number_digits(fraction % 100000000u);
+    to[0] = '.';
+    to[1] = (char)('0' + fraction / 100000000u);
+    thl_number_store(to + 2, digits | THL_NUMBER_ZEROS);
+    return to + 2 + thl_number_count_digits(digits);
 }
 
 char *
 thl_number_write_datetime(char *to, const struct thl_calendar *c)
 {
-    to = thl_number_write_padded(to, (uint32_t)c->year, 4);
+    to = thl_number_write_2(to, (uint32_t)c->year / 100);
+    to = thl_number_write_2(to, (uint32_t)c->year % 100);
     *to++ = '-';
-    to = thl_number_write_padded(to, c->month, 2);
+    to = thl_number_write_2(to, c->month);
     *to++ = '-';
-    to = thl_number_write_padded(to, c->day, 2);
+    to = thl_number_write_2(to, c->day);
     *to++ = 'T';
-    to = thl_number_write_padded(to, c->hour, 2);
+    to = thl_number_write_2(to, c->hour);
     *to++ = ':';
-    to = thl_number_write_padded(to, c->minute, 2);
+    to = thl_number_write_2(to, c->minute);
     *to++ = ':';
-    return thl_number_write_padded(to, c->second, 2);
+    return thl_number_write_2(to, c->second);
 }
 
 char *
 thl_number_write_micros(char *to, uint32_t microsecond)
 {
     *to = '.';
-    return thl_number_write_padded(to + 1, microsecond, 6);
+    to = thl_number_write_2(to + 1, microsecond / 10000);
+    to = thl_number_write_2(to, microsecond / 100 % 100);
+    return thl_number_write_2(to, microsecond % 100);
 }
 
 /* Days since 1970 -> civil date, by eras of 400 years that begin on 1 March: a year's leap day is
@@ -177,7 +196,7 @@ thl_number_put_int(struct thl_buf *out, int64_t x)
 void
 thl_number_put_padded(struct thl_buf *out, uint32_t x, unsigned width)
 {
-    char text[16];
+    char text[16]; /* enough for any uint32_t */
     if (width > sizeof(text))
         width = sizeof(text);
     thl_buf_put(out, text, (size_t)(thl_number_write_padded(text, x, width) - text));

@@ -10,15 +10,14 @@
 
 /* Two families with the same texts. `put` appends to a bounded buffer, all or nothing. `write` is
  * for who has seen to the room before: it puts the text at `to` and returns its end. It may
- * scribble past that end, but never more than MAX bytes from `to`, which is also the longest text.
- */
+ * scribble past that end, but never touches more than MAX bytes from `to`. */
 enum {
     THL_NUMBER_UINT_MAX = 20,
     THL_NUMBER_INT_MAX = 20,
     THL_NUMBER_HEX_MAX = 18,
     THL_NUMBER_SECONDS_MAX = 21, /* "-9223372036.854775808" */
-    THL_NUMBER_DOUBLE_MAX = 24,  /* "-2.2250738585072014e-308" */
-    THL_NUMBER_FLOAT_MAX = 24,
+    THL_NUMBER_DOUBLE_MAX = 28,  /* the longest is "-2.2250738585072014e-308", 24 */
+    THL_NUMBER_FLOAT_MAX = 28,
     THL_NUMBER_DATETIME_MAX = 19, /* "2026-11-22T12:54:01" */
     THL_NUMBER_MICROS_MAX = 7,    /* ".123456" */
     THL_NUMBER_RFC3339_MAX = 27,
@@ -41,8 +40,8 @@ void thl_number_put_padded(struct thl_buf *out, uint32_t x, unsigned width); /* 
 void thl_number_put_hex(struct thl_buf *out, uint64_t x);                    /* "0x2a" */
 void thl_number_put_hexbytes(struct thl_buf *out, const void *p, size_t n);  /* "00ff" */
 
-/* Shortest text that reads back as the same double (or the same float). Finite values only;
- * 1e-5 <= |x| < 1e17 without an exponent. */
+/* Shortest text that reads back as the same double (or the same float), and of those the closest.
+ * Finite values only; 1e-5 <= |x| < 1e17 without an exponent. */
 void thl_number_put_double(struct thl_buf *out, double x);
 void thl_number_put_float(struct thl_buf *out, float x);
 

@@ -18,7 +18,6 @@
 #include "slab.h"
 #include "zone.h"
 
-#define NOTICE_BYTES 4096
 #define OUTBOX_BYTES_MIN (256u * 1024)
 #define OUTBOX_BYTES_MAX (4096u * 1024)
 #define CLOCK_STEP_NS INT64_C(500000000)
@@ -80,6 +79,8 @@ thl_dispatch_init(struct thl_dispatch *d, struct thl_sink_specs *specs,
     d->block_ms = limits->block ? limits->block_ms : 0;
     d->render_bytes = (size_t)limits->record * 6 + 16384;
     thl_target_build(&d->targets, &d->specs, &own, errors);
+    if (!(d->phrases = thl_phrases_new()))
+        goto fail;
     for (size_t i = 0; i < d->targets.nstyles; i++)
         if (!(d->render[i] = map_buffer(d->render_bytes)))
             goto fail;
@@ -218,6 +219,7 @@ thl_dispatch_fini(struct thl_dispatch *d)
     for (size_t i = 0; i < THL_STYLES; i++)
         if (d->render[i])
             munmap(d->render[i], d->render_bytes);
+    thl_phrases_free(d->phrases);
     thl_config_sinks_fini(&d->specs);
     memset(d, 0, sizeof(*d));
 }
@@ -253,21 +255,63 @@ thl_dispatch_release(struct thl_dispatch *d)
             thl_outbox_serve(d->outbox[i]);
 }
 
+static enum thole_level
+level_of(const struct thl_record *record)
+{
+    return record->level < THOLE_OFF ? (enum thole_level)record->level : THOLE_EMERG;
+}
+
+/* The record taken apart, for a format. */
+static struct thl_view *
+view(struct thl_dispatch *d)
+{
+    const struct thl_phrase_line *line = &d->line;
+    struct thl_view *v = &d->view;
+    if (d->viewed)
+        return v;
+    d->viewed = true;
+    thl_record_view(v, line->record, line->size, line->site);
+    v->unix_ns = line->unix_ns;
+    v->logger = line->logger;
+    v->logger_size = line->logger_size;
+    return v;
+}
+
+static size_t
+format(struct thl_dispatch *d, unsigned style, uint64_t seq)
+{
+    struct thl_view *v = view(d);
+    struct thl_buf out;
+    thl_buf_init(&out, d->render[style], d->render_bytes);
+    v->seq = seq;
+    size_t cut = thl_format_put(&out, &d->targets.style[style], v);
+    v->seq = 0;
+    if (cut == SIZE_MAX)
+        return 0;
+    if (cut > 0)
+        atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
+    return out.size;
+}
+
+static bool
+find_phrase(struct thl_dispatch *d, unsigned style)
+{
+    d->line.options = &d->targets.style[style];
+    d->line.style = style;
+    return thl_phrase_find(d->phrases, &d->line);
+}
+
 /* The bytes of the record in a style, rendered at the first ask; 0 bytes when not even its envelope
  * fits. */
 static size_t
-render(struct thl_dispatch *d, unsigned style)
+render(struct thl_dispatch *d, unsigned style, uint64_t seq)
 {
-    struct thl_buf out;
+    size_t size = 0;
     if (d->rendered[style] != NOT_RENDERED)
         return d->rendered[style];
-    thl_buf_init(&out, d->render[style], d->render_bytes);
-    size_t cut = thl_format_put(&out, &d->targets.style[style], &d->view);
-    if (cut == SIZE_MAX)
-        out.size = 0;
-    else if (cut > 0)
-        atomic_fetch_add_explicit(&thl_emit_ledger.truncated, 1, memory_order_relaxed);
-    return d->rendered[style] = out.size;
+    if (seq == 0 && find_phrase(d, style) && d->line.room <= d->render_bytes)
+        size = thl_phrase_write(d->phrases, &d->line, d->render[style]);
+    return d->rendered[style] = size > 0 ? size : format(d, style, seq);
 }
 
 static bool
@@ -281,7 +325,8 @@ static void
 put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, size_t size,
             unsigned how)
 {
-    const struct thole_sink_record record = {bytes, size, d->view.level, d->view.unix_ns};
+    const struct thole_sink_record record = {bytes, size, level_of(d->line.record),
+                                             d->line.unix_ns};
     if (d->block_ms > 0)
         how |= THL_OUTBOX_MAY_WAIT;
     if (thl_outbox_put(o, &record, how) != THL_OUTBOX_WAIT)
@@ -301,38 +346,57 @@ put_waiting(struct thl_dispatch *d, struct thl_outbox *o, const char *bytes, siz
     } while (thl_outbox_put(o, &record, how) == THL_OUTBOX_WAIT);
 }
 
+/* A style of one target alone is written where it goes, when it is a line of phrases and there
+ * surely is room: as happens, but for the last records of a queue that is full. */
+static bool
+offer_in_place(struct thl_dispatch *d, struct thl_outbox *o, unsigned style)
+{
+    const enum thole_level level = level_of(d->line.record);
+    if (!d->targets.alone[style] || !find_phrase(d, style))
+        return false;
+    char *to = thl_outbox_reserve(o, d->line.room, level);
+    size_t size = to ? thl_phrase_write(d->phrases, &d->line, to) : 0;
+    if (size == 0)
+        return false;
+    thl_outbox_commit(o, size, level, d->line.unix_ns);
+    return true;
+}
+
 static void
 offer(struct thl_dispatch *d, size_t i, const struct thl_route *route, unsigned how)
 {
     struct thl_outbox *o = d->outbox[i];
-    if (d->targets.target[i].seq)
-        d->view.seq = ++d->seq[i];
-    size_t size = render(d, route->style);
-    d->view.seq = 0;
+    uint64_t seq = d->targets.target[i].seq ? ++d->seq[i] : 0;
+    if (seq == 0 && THL_LIKELY(offer_in_place(d, o, route->style)))
+        return;
+    size_t size = render(d, route->style, seq);
     if (size == 0)
-        thl_outbox_refuse(o, d->view.level, THOLE_TOO_BIG, how);
+        thl_outbox_refuse(o, level_of(d->line.record), THOLE_TOO_BIG, how);
     else
         put_waiting(d, o, d->render[route->style], size, how);
 }
 
 static void
-begin_view(struct thl_dispatch *d, const struct thl_record *record, size_t size, int64_t *last_ns)
+begin_line(struct thl_dispatch *d, const struct thl_record *record, size_t size, int64_t *last_ns)
 {
-    struct thl_view *v = &d->view;
-    thl_record_view(v, record, size, thl_site_find(record->site));
-    v->unix_ns = thl_clock_convert(&d->clock, record->ticks);
+    struct thl_phrase_line *line = &d->line;
+    line->record = record;
+    line->size = size;
+    line->site = thl_site_find(record->site);
+    line->unix_ns = thl_clock_convert(&d->clock, record->ticks);
     if (!thl_clock_is_set_time(record->ticks)) {
         /* time never runs back in a source, unless the wall clock was set back: then it is right
          * again */
-        if (v->unix_ns < *last_ns && *last_ns - v->unix_ns < CLOCK_STEP_NS)
-            v->unix_ns = *last_ns;
-        *last_ns = v->unix_ns;
+        if (line->unix_ns < *last_ns && *last_ns - line->unix_ns < CLOCK_STEP_NS)
+            line->unix_ns = *last_ns;
+        *last_ns = line->unix_ns;
     }
-    v->logger = thl_logger_name(thl_record_logger(record), &v->logger_size);
+    line->logger = thl_logger_name(thl_record_logger(record), &line->logger_size);
     if (record->flags & THL_RECORD_NOTICE) {
-        v->logger = "thole";
-        v->logger_size = 5;
+        line->logger = "thole";
+        line->logger_size = 5;
     }
+    d->viewed = false;
     for (size_t i = 0; i < d->targets.nstyles; i++)
         d->rendered[i] = NOT_RENDERED;
 }
@@ -363,11 +427,11 @@ void
 thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, size_t size,
                     int64_t *last_ns)
 {
-    begin_view(d, record, size, last_ns);
+    begin_line(d, record, size, last_ns);
     note_record(record);
     for (size_t i = 0; i < d->targets.n; i++) {
-        struct thl_route *route = thl_target_route(&d->targets.target[i], d->view.level,
-                                                   d->view.logger, d->view.logger_size, false);
+        struct thl_route *route = thl_target_route(&d->targets.target[i], level_of(record),
+                                                   d->line.logger, d->line.logger_size, false);
         if (route && thl_target_admit(route, route->rate ? thl_clock_mono_ms() : 0))
             offer(d, i, route, 0);
         else if (route)
@@ -379,12 +443,12 @@ size_t
 thl_dispatch_notice(struct thl_dispatch *d, const struct thl_notice *n,
                     const struct thl_outbox *except)
 {
-    _Alignas(8) unsigned char bytes[NOTICE_BYTES];
-    size_t size = thl_emit_notice(bytes, sizeof(bytes), n->level, n->msg, n->fields, n->n),
-           told = 0;
+    size_t told = 0,
+           size = thl_emit_notice(d->notice, sizeof(d->notice), n->level, n->msg, n->fields, n->n);
     if (size == 0)
         return 0;
-    begin_view(d, (const struct thl_record *)(const void *)bytes, size, &d->last_ns);
+    begin_line(d, (const struct thl_record *)(const void *)d->notice, size, &d->last_ns);
+    view(d); /* for those who say it elsewhere */
     for (size_t i = 0; i < d->targets.n; i++) {
         struct thl_target *t = &d->targets.target[i];
         if (d->outbox[i] == except || (n->elsewhere && t->is_stderr))
@@ -426,6 +490,7 @@ thl_dispatch_after_fork(struct thl_dispatch *d)
         return;
     for (size_t i = 0; i < d->targets.nstyles; i++)
         d->targets.style[i].pid = (long)getpid();
+    thl_phrases_forget(d->phrases);
     thl_clock_anchor(&d->clock);
     atomic_store_explicit(&d->users, 0, memory_order_relaxed); /* alone here */
 }

@@ -12,8 +12,11 @@
 #include "config.h"
 #include "notice.h"
 #include "outbox.h"
+#include "phrase.h"
 #include "record.h"
 #include "target.h"
+
+#define THL_DISPATCH_NOTICE_BYTES 4096
 
 struct thl_dispatch {
     struct thl_dispatch *next;   /* of those that wait for a sink that hangs */
@@ -23,12 +26,16 @@ struct thl_dispatch {
     struct thl_outbox *outbox[THL_TARGETS];
     uint64_t seq[THL_TARGETS];
     struct thl_clock clock;
-    struct thl_view view;
+    struct thl_phrase_line line; /* the record that is dispatched */
+    struct thl_view view;        /* the same, taken apart, when somebody asked for it */
+    bool viewed;
+    struct thl_phrases *phrases;
     char *render[THL_STYLES]; /* one buffer each, render_bytes long */
     size_t render_bytes, rendered[THL_STYLES];
     uint32_t block_ms;
     void (*between)(void); /* called while it waits for room, holding no outbox; or NULL */
     _Atomic bool hurry;
+    _Alignas(8) unsigned char notice[THL_DISPATCH_NOTICE_BYTES]; /* the last: the view borrows */
     int64_t last_ns;      /* of notices, which come from no ring */
     int64_t zone_quarter; /* the quarter of an hour for which utc_offset was read */
     char app[64], host[256];

@@ -9,7 +9,7 @@
 static void
 put_real(struct thl_buf *out, const struct thl_value *v)
 {
-    double d = v->v.d;
+    double d = thl_field_text_real(v);
     if (isnan(d))
         thl_buf_lit(out, "NaN");
     else if (isinf(d))
@@ -54,6 +54,9 @@ thl_field_text_plain(struct thl_buf *out, const struct thl_value *v)
     case THOLE_FIELD_BYTES:
     case THOLE_FIELD_ADDR:
         return false;
+    case THL_VALUE_HOLE:
+        thl_buf_putc(out, THL_VIEW_HOLE);
+        return true;
     default:
         thl_buf_lit(out, "null");
         return true;

@@ -8,6 +8,13 @@
 #include "buf.h"
 #include "view.h"
 
+/* A double, or what is left of one that was given as a float: perhaps an infinity. */
+static inline double
+thl_field_text_real(const struct thl_value *v)
+{
+    return v->type == THOLE_FIELD_FLOAT ? (double)(float)v->v.d : v->v.d;
+}
+
 /* A value that is not a string of the user's: number, bool, null, hex, time. False for STRING,
  * BYTES and ADDR, which formats quote or escape. */
 bool thl_field_text_plain(struct thl_buf *out, const struct thl_value *v);

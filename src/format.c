@@ -15,6 +15,8 @@
 #include "compiler.h"
 #include "escape.h"
 #include "field.h"
+#include "format_value.h"
+#include "number.h"
 
 #define KEPT 16           /* bytes of a value or message that stay as long as any field gives way */
 #define MESSAGE_ROOM 8192 /* of a cut message in the rfc formats, "..." included */
@@ -296,4 +298,39 @@ thl_format_put(struct thl_buf *out, const struct thl_format_options *options,
                const struct thl_view *view)
 {
     return try_format(out, options, view) ? 0 : put_cut(out, options, view);
+}
+
+/* ---- pieces ---- */
+
+void
+thl_format_time(struct thl_buf *out, const struct thl_format_options *o, int64_t unix_ns)
+{
+    if (o->format == THL_FORMAT_PRETTY)
+        thl_format_time_pretty(out, unix_ns);
+    else if (o->format == THL_FORMAT_RFC3164)
+        thl_format_time_rfc3164(out, unix_ns, o->utc_offset);
+    else
+        thl_number_put_rfc3339(out, unix_ns);
+}
+
+void
+thl_format_fields(struct thl_buf *out, enum thl_format format, const struct thl_view *v)
+{
+    if (format == THL_FORMAT_JSON)
+        thl_format_fields_json(out, v);
+    else if (format == THL_FORMAT_RFC5424)
+        thl_format_fields_sd(out, v);
+    else
+        thl_format_fields_logfmt(out, v);
+}
+
+void
+thl_format_value(struct thl_buf *out, enum thl_format format, const struct thl_value *v)
+{
+    if (format == THL_FORMAT_JSON)
+        thl_format_value_json(out, v);
+    else if (format == THL_FORMAT_RFC5424)
+        thl_format_value_escaped(out, THL_ESCAPE_SD_VALUE, v);
+    else
+        thl_format_value_logfmt(out, v);
 }

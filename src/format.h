@@ -44,6 +44,17 @@ const char *thl_format_word(enum thl_format format);
 size_t thl_format_put(struct thl_buf *out, const struct thl_format_options *options,
                       const struct thl_view *view);
 
+/* ---- pieces, for phrase.h ---- */
+
+/* The record's time. */
+void thl_format_time(struct thl_buf *out, const struct thl_format_options *o, int64_t unix_ns);
+
+/* The view's fields, each with what stands before it. */
+void thl_format_fields(struct thl_buf *out, enum thl_format format, const struct thl_view *v);
+
+/* A value as a field has it. */
+void thl_format_value(struct thl_buf *out, enum thl_format format, const struct thl_value *v);
+
 /* One file each; called through thl_format_put. They stop at the first overflow of `out`. */
 void thl_format_json(struct thl_buf *out, const struct thl_format_options *o,
                      const struct thl_view *v);

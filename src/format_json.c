@@ -14,18 +14,16 @@ put_string(struct thl_buf *out, const char *s, size_t n)
     thl_buf_putc(out, '"');
 }
 
-static void
-put_field(struct thl_buf *out, const struct thl_view_field *f)
+void
+thl_format_fields_json(struct thl_buf *out, const struct thl_view *v)
 {
-    const bool quoted = thl_format_value_is_text(&f->value);
-    thl_buf_lit(out, ",");
-    put_string(out, f->key, f->key_size);
-    thl_buf_putc(out, ':');
-    if (quoted)
-        thl_buf_putc(out, '"');
-    thl_format_value_escaped(out, THL_ESCAPE_JSON, &f->value);
-    if (quoted)
-        thl_buf_putc(out, '"');
+    for (size_t i = 0; i < v->nfields; i++) {
+        const struct thl_view_field *f = &v->field[i];
+        thl_buf_putc(out, ',');
+        put_string(out, f->key, f->key_size);
+        thl_buf_putc(out, ':');
+        thl_format_value_json(out, &f->value);
+    }
 }
 
 static void
@@ -50,8 +48,7 @@ thl_format_json(struct thl_buf *out, const struct thl_format_options *o, const s
         thl_format_src(out, THL_ESCAPE_JSON, v);
         thl_buf_putc(out, '"');
     }
-    for (size_t i = 0; i < v->nfields; i++)
-        put_field(out, &v->field[i]);
+    thl_format_fields_json(out, v);
     if (v->seq) {
         thl_buf_lit(out, ",\"thole.seq\":");
         thl_number_put_uint(out, v->seq);

@@ -31,8 +31,8 @@ put_blanks(struct thl_buf *out, size_t from, size_t to)
         thl_buf_putc(out, ' ');
 }
 
-static void
-put_time(struct thl_buf *out, int64_t unix_ns)
+void
+thl_format_time_pretty(struct thl_buf *out, int64_t unix_ns)
 {
     struct thl_calendar c;
     thl_number_calendar(&c, unix_ns, 0);
@@ -99,7 +99,7 @@ thl_format_pretty(struct thl_buf *out, const struct thl_format_options *o, const
 {
     const bool fields = v->nfields > 0 || v->seq || thl_format_has_src(o, v);
     paint(out, o, DIM);
-    put_time(out, v->unix_ns);
+    thl_format_time_pretty(out, v->unix_ns);
     paint(out, o, RESET);
     thl_buf_putc(out, ' ');
     put_level(out, o, v->level);

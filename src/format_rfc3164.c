@@ -9,8 +9,8 @@
 #include "level.h"
 #include "number.h"
 
-static void
-put_time(struct thl_buf *out, int64_t unix_ns, int32_t utc_offset)
+void
+thl_format_time_rfc3164(struct thl_buf *out, int64_t unix_ns, int32_t utc_offset)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct thl_calendar c;
@@ -33,7 +33,7 @@ thl_format_rfc3164(struct thl_buf *out, const struct thl_format_options *o,
     thl_buf_putc(out, '<');
     thl_number_put_int(out, o->facility * 8 + thl_level_severity(v->level));
     thl_buf_putc(out, '>');
-    put_time(out, v->unix_ns, o->utc_offset);
+    thl_format_time_rfc3164(out, v->unix_ns, o->utc_offset);
     thl_buf_putc(out, ' ');
     thl_format_header(out, o->app, strlen(o->app), 32, true);
     thl_buf_putc(out, '[');

@@ -61,8 +61,8 @@ put_name(struct thl_buf *out, const struct thl_view_field *f)
     thl_buf_put(out, name, n);
 }
 
-static void
-put_params(struct thl_buf *out, const struct thl_view *v)
+void
+thl_format_fields_sd(struct thl_buf *out, const struct thl_view *v)
 {
     for (size_t i = 0; i < v->nfields; i++) {
         const struct thl_view_field *f = &v->field[i];
@@ -84,7 +84,7 @@ put_structured_data(struct thl_buf *out, const struct thl_format_options *o,
     if (v->nfields > 0 || src) {
         thl_buf_putc(out, '[');
         thl_buf_puts(out, o->sdid);
-        put_params(out, v);
+        thl_format_fields_sd(out, v);
         if (src) {
             thl_buf_lit(out, " src=\"");
             thl_format_src(out, THL_ESCAPE_SD_VALUE, v);

@@ -10,8 +10,9 @@
 
 #define KEY_ROOM 256
 
-bool
-thl_format_value_is_text(const struct thl_value *v)
+/* Whether a value must stand in quotes in JSON: hex text, NaN, infinities, secrets, too. */
+static bool
+is_text(const struct thl_value *v)
 {
     switch (v->type) {
     case THOLE_FIELD_STRING:
@@ -24,7 +25,7 @@ thl_format_value_is_text(const struct thl_value *v)
         return v->v.u != 0;
     case THOLE_FIELD_DOUBLE:
     case THOLE_FIELD_FLOAT:
-        return !isfinite(v->v.d);
+        return !isfinite(thl_field_text_real(v));
     default:
         return false;
     }
@@ -51,6 +52,17 @@ thl_format_value_escaped(struct thl_buf *out, enum thl_escape how, const struct 
         thl_number_put_hexbytes(out, v->v.p, v->size);
     else
         put_addr(out, how, v);
+}
+
+void
+thl_format_value_json(struct thl_buf *out, const struct thl_value *v)
+{
+    const bool quoted = is_text(v);
+    if (quoted)
+        thl_buf_putc(out, '"');
+    thl_format_value_escaped(out, THL_ESCAPE_JSON, v);
+    if (quoted)
+        thl_buf_putc(out, '"');
 }
 
 /* ---- logfmt ---- */

@@ -179,25 +179,31 @@ thl_outbox_has_room_for_notice_locked(const struct thl_outbox *o, size_t size)
            o->fill.n < o->max_records + THL_OUTBOX_NOTICES;
 }
 
+/* The record whose bytes stand at the end of `fill`, with room for an LF behind it. */
 static void
-append_locked(struct thl_outbox *o, const struct thole_sink_record *record, bool lf)
+add_locked(struct thl_outbox *o, size_t size, bool lf, enum thole_level level, int64_t unix_ns)
 {
     struct thl_batch *b = &o->fill;
-    char *to = b->bytes + b->size;
-    size_t size = record->size;
+    char *at = b->bytes + b->size;
     if (b->n == 0) {
         b->since_ms = thl_clock_coarse_ms();
         b->nnotices = 0;
     }
-    memcpy(to, record->bytes, size);
     if (lf)
-        to[size++] = '\n';
-    b->record[b->n++] = (struct thole_sink_record){to, size, record->level, record->unix_ns};
+        at[size++] = '\n';
+    b->record[b->n++] = (struct thole_sink_record){at, size, level, unix_ns};
     b->size += size;
     if (b->touched < b->size)
         b->touched = b->size;
     o->offered++;
     o->queued++;
+}
+
+static void
+append_locked(struct thl_outbox *o, const struct thole_sink_record *record, bool lf)
+{
+    memcpy(o->fill.bytes + o->fill.size, record->bytes, record->size);
+    add_locked(o, record->size, lf, record->level, record->unix_ns);
 }
 
 static void
@@ -244,6 +250,19 @@ thl_outbox_put(struct thl_outbox *o, const struct thole_sink_record *record, uns
     thl_outbox_refuse(o, record->level,
                       o->trouble ? thl_outbox_cause_of(o->error) : THOLE_OUTBOX_FULL, how);
     return THL_OUTBOX_DROPPED;
+}
+
+char *
+thl_outbox_reserve(struct thl_outbox *o, size_t bytes, enum thole_level level)
+{
+    thl_outbox_hold(o);
+    return has_room_locked(o, bytes + 1, level) ? o->fill.bytes + o->fill.size : NULL;
+}
+
+void
+thl_outbox_commit(struct thl_outbox *o, size_t size, enum thole_level level, int64_t unix_ns)
+{
+    add_locked(o, size, is_lines(o), level, unix_ns);
 }
 
 bool

@@ -74,6 +74,12 @@ enum thl_outbox_put { THL_OUTBOX_PUT, THL_OUTBOX_DROPPED, THL_OUTBOX_WAIT };
 enum thl_outbox_put thl_outbox_put(struct thl_outbox *o, const struct thole_sink_record *record,
                                    unsigned how);
 
+/* The same in two steps, for who writes the bytes in place: room for as many, or NULL when there is
+ * not so much (then thl_outbox_put judges), and the record once it stands there. Nothing comes of a
+ * reservation that is not committed. */
+char *thl_outbox_reserve(struct thl_outbox *o, size_t bytes, enum thole_level level);
+void thl_outbox_commit(struct thl_outbox *o, size_t size, enum thole_level level, int64_t unix_ns);
+
 /* Counts a record that rate= holds back. */
 void thl_outbox_suppress(struct thl_outbox *o);
 

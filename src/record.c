@@ -15,13 +15,6 @@ struct collector {
     uint64_t cut; /* bytes, of context and record */
 };
 
-static uint64_t
-key_bit(const char *key, size_t n)
-{
-    unsigned first = n ? (unsigned char)key[0] : 0, last = n ? (unsigned char)key[n - 1] : 0;
-    return UINT64_C(1) << ((n * 7 + first * 3 + last) & 63);
-}
-
 /* Removes an earlier field of the same key: the later one wins. */
 static void
 remove_key(struct thl_view *view, const char *key, size_t n)
@@ -42,7 +35,7 @@ static void
 add(struct collector *c, const char *key, size_t n, const struct thl_value *value)
 {
     struct thl_view *view = c->view;
-    uint64_t bit = key_bit(key, n);
+    uint64_t bit = thl_record_key_bit(key, n);
     if (c->seen & bit)
         remove_key(view, key, n);
     c->seen |= bit;
@@ -189,4 +182,13 @@ thl_record_view(struct thl_view *view, const struct thl_record *record, size_t s
         view_inline(&c, record, from, size);
     }
     add_marks(&c, record);
+}
+
+bool
+thl_record_view_context(struct thl_view *view, const void *context, size_t size)
+{
+    struct collector c = {view, THL_VIEW_FIELDS - THL_VIEW_MARKS, 0, 0};
+    view->nfields = view->ncontext = view->scratch_size = 0;
+    add_tagged(&c, context, size, THL_VIEW_FIELDS);
+    return c.cut == 0 && view->scratch_size == 0;
 }

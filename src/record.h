@@ -57,6 +57,18 @@ struct thl_site_text {
 void thl_record_view(struct thl_view *view, const struct thl_record *record, size_t size,
                      const struct thl_site_text *site);
 
+/* The fields of a context alone. False when it is not just a few fields with values of their own:
+ * it was cut, or holds what becomes several fields. */
+bool thl_record_view_context(struct thl_view *view, const void *context, size_t size);
+
+/* Of keys whose bits differ, none are equal. */
+static inline uint64_t
+thl_record_key_bit(const char *key, size_t n)
+{
+    unsigned first = n ? (unsigned char)key[0] : 0, last = n ? (unsigned char)key[n - 1] : 0;
+    return UINT64_C(1) << ((n * 7 + first * 3 + last) & 63);
+}
+
 static inline unsigned
 thl_record_logger(const struct thl_record *record)
 {

@@ -246,6 +246,26 @@ set_styles(struct thl_targets *targets, struct thl_target *target, const struct 
     }
 }
 
+static bool
+has_style(const struct thl_target *target, unsigned style)
+{
+    for (size_t i = 0; i < target->nroutes; i++)
+        if (target->route[i].style == style)
+            return true;
+    return false;
+}
+
+static void
+find_lonely_styles(struct thl_targets *targets)
+{
+    for (unsigned style = 0; style < targets->nstyles; style++) {
+        unsigned n = 0;
+        for (size_t i = 0; i < targets->n; i++)
+            n += has_style(&targets->target[i], style);
+        targets->alone[style] = n == 1;
+    }
+}
+
 void
 thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *specs,
                  const struct thl_target_env *env, struct thl_config_errors *errors)
@@ -255,6 +275,7 @@ thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *specs
         add_spec(targets, &specs->spec[i], errors);
     for (size_t i = 0; i < targets->n; i++)
         set_styles(targets, &targets->target[i], env);
+    find_lonely_styles(targets);
 }
 
 static bool

@@ -16,8 +16,13 @@
 #define THL_VIEW_FIELDS 192
 #define THL_VIEW_MARKS 3 /* of them, kept for thole's own at the end */
 
+/* A value that is not there yet: formats print THL_VIEW_HOLE for it, a byte that no text of theirs
+ * holds otherwise. See phrase.h. */
+#define THL_VALUE_HOLE 255u
+#define THL_VIEW_HOLE '\x01'
+
 struct thl_value {
-    uint32_t type; /* enum thole_field_type, but never CSTRING, ERRNO */
+    uint32_t type; /* enum thole_field_type, but never CSTRING, ERRNO; or THL_VALUE_HOLE */
     uint32_t size; /* bytes at v.p: STRING, BYTES, ADDR */
     union {
         int64_t i;

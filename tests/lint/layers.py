@@ -17,7 +17,7 @@ FLOORS = [
                'config_text config_uri field field_text level record view'),
     ('storage', 'arena pool ring site slab'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
-               'format_value scheme target'),
+               'format_value format_write phrase phrase_context scheme target'),
     ('front', 'census child emission emit emit_fast flood logger notice producer rules scope'),
     ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
                'merge news observe outbox '

@@ -87,6 +87,7 @@ THL_TEST(format_json, reals_are_shortest_and_never_invalid)
     expect_value((struct thl_value){.type = THOLE_FIELD_DOUBLE, .v.d = NAN}, "\"NaN\"");
     expect_value((struct thl_value){.type = THOLE_FIELD_DOUBLE, .v.d = INFINITY}, "\"Infinity\"");
     expect_value((struct thl_value){.type = THOLE_FIELD_FLOAT, .v.d = -INFINITY}, "\"-Infinity\"");
+    expect_value((struct thl_value){.type = THOLE_FIELD_FLOAT, .v.d = 1e300}, "\"Infinity\"");
 }
 
 THL_TEST(format_json, hostile_bytes_stay_inside_their_string)

@@ -22,7 +22,6 @@
 #define OUTBOX_BYTES_MAX (4096u * 1024)
 #define CLOCK_STEP_NS INT64_C(500000000)
 #define QUARTER_NS INT64_C(900000000000)
-#define NOT_RENDERED SIZE_MAX
 
 #define WAIT_SLICE_MS 20 /* how soon a wait for room sees that the end has come */
 
@@ -307,8 +306,9 @@ static size_t
 render(struct thl_dispatch *d, unsigned style, uint64_t seq)
 {
     size_t size = 0;
-    if (d->rendered[style] != NOT_RENDERED)
+    if (d->rendered_of[style] == d->serial)
         return d->rendered[style];
+    d->rendered_of[style] = d->serial;
     if (seq == 0 && find_phrase(d, style) && d->line.room <= d->render_bytes)
         size = thl_phrase_write(d->phrases, &d->line, d->render[style]);
     return d->rendered[style] = size > 0 ? size : format(d, style, seq);
@@ -397,8 +397,7 @@ begin_line(struct thl_dispatch *d, const struct thl_record *record, size_t size,
         line->logger_size = 5;
     }
     d->viewed = false;
-    for (size_t i = 0; i < d->targets.nstyles; i++)
-        d->rendered[i] = NOT_RENDERED;
+    d->serial++;
 }
 
 /* Counters with one writer at a time (relaxed: read by whoever wants to know). */
@@ -432,9 +431,11 @@ thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record, siz
     for (size_t i = 0; i < d->targets.n; i++) {
         struct thl_route *route = thl_target_route(&d->targets.target[i], level_of(record),
                                                    d->line.logger, d->line.logger_size, false);
-        if (route && thl_target_admit(route, route->rate ? thl_clock_mono_ms() : 0))
+        if (!route)
+            continue;
+        if (THL_LIKELY(route->rate == 0) || thl_target_admit(route, thl_clock_mono_ms()))
             offer(d, i, route, 0);
-        else if (route)
+        else
             thl_outbox_suppress(d->outbox[i]);
     }
 }

@@ -32,6 +32,7 @@ struct thl_dispatch {
     struct thl_phrases *phrases;
     char *render[THL_STYLES]; /* one buffer each, render_bytes long */
     size_t render_bytes, rendered[THL_STYLES];
+    uint64_t serial, rendered_of[THL_STYLES]; /* of the record; of the one that was rendered */
     uint32_t block_ms;
     void (*between)(void); /* called while it waits for room, holding no outbox; or NULL */
     _Atomic bool hurry;

@@ -195,30 +195,6 @@ thl_field_site_put(unsigned char *to, const struct thl_value *values, unsigned n
     return to;
 }
 
-size_t
-thl_field_site_get(struct thl_value *out, unsigned char tag, const unsigned char *from, size_t size)
-{
-    uint32_t type = tag <= THOLE_FIELD_SECRET ? tag : (uint32_t)THOLE_FIELD_NULL;
-    uint64_t word;
-    if (size < 8)
-        return 0;
-    memcpy(&word, from, 8);
-    out->type = type;
-    out->size = 0;
-    out->v.u = word;
-    if (!thl_field_is_bytes(type))
-        return 8;
-    if (word == THL_FIELD_NULL) {
-        out->type = THOLE_FIELD_NULL;
-        return 8;
-    }
-    if (word > size - 8 || thl_field_pad(word) > size - 8)
-        return 0;
-    out->size = (uint32_t)word;
-    out->v.p = (const char *)from + 8;
-    return 8 + thl_field_pad(word);
-}
-
 static size_t
 tagged_value_size(const struct thl_value *value)
 {

@@ -65,9 +65,31 @@ uint32_t thl_field_fit(struct thl_value *values, unsigned n, size_t budget);
 /* Site values. */
 size_t thl_field_site_size(const struct thl_value *values, unsigned n);
 unsigned char *thl_field_site_put(unsigned char *to, const struct thl_value *values, unsigned n);
-/* Decodes one value of the type that `tag` stands for; the bytes eaten, or 0 when `from` is bad. */
-size_t thl_field_site_get(struct thl_value *out, unsigned char tag, const unsigned char *from,
-                          size_t size);
+
+/* Decodes one value of a type, which is the call site's tag; the bytes eaten, or 0 when `from` is
+ * bad. */
+static inline size_t
+thl_field_site_get(struct thl_value *out, uint32_t type, const unsigned char *from, size_t size)
+{
+    uint64_t word;
+    if (size < 8)
+        return 0;
+    memcpy(&word, from, 8);
+    out->type = type;
+    out->size = 0;
+    out->v.u = word;
+    if (!thl_field_is_bytes(type))
+        return 8;
+    if (word == THL_FIELD_NULL) {
+        out->type = THOLE_FIELD_NULL;
+        return 8;
+    }
+    if (word > size - 8 || thl_field_pad(word) > size - 8)
+        return 0;
+    out->size = (uint32_t)word;
+    out->v.p = (const char *)from + 8;
+    return 8 + thl_field_pad(word);
+}
 
 /* Tagged fields. */
 size_t thl_field_tagged_size(size_t key_size, const struct thl_value *value);

@@ -2,18 +2,15 @@
 /* Values and times -> text, into room that is there. */
 #include "format_write.h"
 
-#include <math.h>
 #include <string.h>
 
-#include "compiler.h"
 #include "escape.h"
-#include "number.h"
 
 #define SECOND_NS 1000000000
 
-/* What is rare, as format_value.c puts it. */
-THL_COLD static char *
-write_otherwise(char *to, enum thl_format format, const struct thl_value *v)
+/* As format_value.c puts it. */
+char *
+thl_format_write_otherwise(char *to, enum thl_format format, const struct thl_value *v)
 {
     struct thl_buf out;
     thl_buf_init(&out, to, THL_FORMAT_WRITE_ADDR_ROOM + (size_t)v->size * THL_ESCAPE_WORST);
@@ -22,56 +19,25 @@ write_otherwise(char *to, enum thl_format format, const struct thl_value *v)
 }
 
 static char *
-write_quoted(char *to, enum thl_escape how, const struct thl_value *v)
+write_quoted(char *to, enum thl_escape how, const char *s, size_t n)
 {
     *to++ = '"';
-    to = thl_escape_write(to, how, v->v.p, v->size);
+    to = thl_escape_write(to, how, s, n);
     *to++ = '"';
     return to;
 }
 
-static char *
-write_string(char *to, enum thl_format format, const struct thl_value *v)
+char *
+thl_format_write_string(char *to, enum thl_format format, const char *s, size_t n)
 {
     if (format == THL_FORMAT_JSON)
-        return write_quoted(to, THL_ESCAPE_JSON, v);
+        return write_quoted(to, THL_ESCAPE_JSON, s, n);
     if (format == THL_FORMAT_RFC5424)
-        return thl_escape_write(to, THL_ESCAPE_SD_VALUE, v->v.p, v->size);
-    if (!thl_escape_is_bare(v->v.p, v->size))
-        return write_quoted(to, THL_ESCAPE_QUOTED, v);
-    memcpy(to, v->v.p, v->size);
-    return to + v->size;
-}
-
-static char *
-write_bool(char *to, bool yes)
-{
-    memcpy(to, yes ? "true\0" : "false", 5);
-    return to + (yes ? 4 : 5);
-}
-
-char *
-thl_format_write_value(char *to, enum thl_format format, const struct thl_value *v)
-{
-    switch (v->type) {
-    case THOLE_FIELD_BOOL:
-        return write_bool(to, v->v.u != 0);
-    case THOLE_FIELD_INT:
-        return thl_number_write_int(to, v->v.i);
-    case THOLE_FIELD_UINT:
-        return thl_number_write_uint(to, v->v.u);
-    case THOLE_FIELD_DURATION:
-        return thl_number_write_seconds(to, v->v.i);
-    case THOLE_FIELD_DOUBLE:
-        if (THL_LIKELY(isfinite(v->v.d)))
-            return thl_number_write_double(to, v->v.d);
-        break;
-    case THOLE_FIELD_STRING:
-        return write_string(to, format, v);
-    default:
-        break;
-    }
-    return write_otherwise(to, format, v);
+        return thl_escape_write(to, THL_ESCAPE_SD_VALUE, s, n);
+    if (!thl_escape_is_bare(s, n))
+        return write_quoted(to, THL_ESCAPE_QUOTED, s, n);
+    memcpy(to, s, n);
+    return to + n;
 }
 
 /* ---- time ---- */

@@ -49,6 +49,7 @@ thl_outbox_new(const struct thl_target *target, size_t capacity)
     if (!o)
         return NULL;
     o->target = target;
+    o->lf = (target->ops->flags & THOLE_SINK_LINES) != 0;
     o->capacity = capacity;
     o->max_records = capacity / THL_OUTBOX_RECORD_BYTES;
     thl_outbox_init_sync(o);
@@ -193,8 +194,6 @@ add_locked(struct thl_outbox *o, size_t size, bool lf, enum thole_level level, i
         at[size++] = '\n';
     b->record[b->n++] = (struct thole_sink_record){at, size, level, unix_ns};
     b->size += size;
-    if (b->touched < b->size)
-        b->touched = b->size;
     o->offered++;
     o->queued++;
 }
@@ -213,12 +212,6 @@ mark_notice_locked(struct thl_batch *b)
         b->notice[b->nnotices++] = b->n - 1;
 }
 
-static bool
-is_lines(const struct thl_outbox *o)
-{
-    return (o->target->ops->flags & THOLE_SINK_LINES) != 0;
-}
-
 void
 thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause cause,
                   unsigned how)
@@ -234,7 +227,7 @@ thl_outbox_refuse(struct thl_outbox *o, enum thole_level level, enum thole_cause
 enum thl_outbox_put
 thl_outbox_put(struct thl_outbox *o, const struct thole_sink_record *record, unsigned how)
 {
-    const bool lf = is_lines(o);
+    const bool lf = o->lf;
     const size_t size = record->size + lf;
     thl_outbox_hold(o);
     const bool room = how & THL_OUTBOX_QUIET ? thl_outbox_has_room_for_notice_locked(o, size)
@@ -262,14 +255,14 @@ thl_outbox_reserve(struct thl_outbox *o, size_t bytes, enum thole_level level)
 void
 thl_outbox_commit(struct thl_outbox *o, size_t size, enum thole_level level, int64_t unix_ns)
 {
-    add_locked(o, size, is_lines(o), level, unix_ns);
+    add_locked(o, size, o->lf, level, unix_ns);
 }
 
 bool
 thl_outbox_append_locked(struct thl_outbox *o, const struct thole_sink_record *record)
 {
     const bool ends = record->size > 0 && record->bytes[record->size - 1] == '\n';
-    const bool lf = is_lines(o) && !ends;
+    const bool lf = o->lf && !ends;
     if (!has_room_locked(o, record->size + lf, record->level))
         return false;
     append_locked(o, record, lf);

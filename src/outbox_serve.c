@@ -239,6 +239,8 @@ thl_outbox_take_batch_locked(struct thl_outbox *o)
     if (o->fill.n == 0)
         return false;
     struct thl_batch swapped = o->drain;
+    if (o->fill.touched < o->fill.size)
+        o->fill.touched = o->fill.size;
     o->drain = o->fill;
     o->fill = swapped;
     o->flush_taken = o->flush_want;

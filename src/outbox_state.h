@@ -31,6 +31,7 @@ struct thl_outbox {
     const struct thl_target *target;
     struct thl_outbox *fallback; /* of stderr:, where that is another target; constant */
     size_t capacity, max_records;
+    bool lf;                      /* each record ends with one; constant */
     _Atomic(const void *) holder; /* of the lock, as the dispatcher: see thl_outbox_hold */
 
     pthread_mutex_t lock;

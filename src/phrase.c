@@ -29,6 +29,7 @@ struct thl_phrase {
     bool usable;   /* else it is only known that there is none */
     uint8_t nfields;
     uint16_t size[BEFORE_VALUE + FIELDS_MAX + 1];
+    uint8_t type[FIELDS_MAX];
     char text[TEXT_BYTES + CHUNK];
 };
 
@@ -191,13 +192,14 @@ take_apart(struct thl_phrase *phrase, struct thl_buf *text, const struct thl_phr
     return take_values(&p, line->site->nfields);
 }
 
-/* What may be asked about keys when there is a context, too. */
+/* What is asked about fields for each line; keys matter when there is a context, too. */
 static bool
-note_keys(struct thl_phrase *phrase, const struct thl_phrase_line *line)
+note_fields(struct thl_phrase *phrase, const struct thl_phrase_line *line)
 {
     const struct thl_site_text *site = line->site;
     for (unsigned i = 0; i < site->nfields; i++) {
         const struct thl_site_key *key = &site->key[i];
+        phrase->type[i] = site->tags[i];
         phrase->keys |= thl_record_key_bit(key->text, key->size);
         if (line->record->context_size > 0 &&
             !thl_phrase_is_ordinary_key(line->options->format, key->text, key->size))
@@ -229,7 +231,7 @@ make(struct thl_phrases *all, struct thl_phrase *phrase, uint64_t name,
     phrase->nfields = line->site->nfields;
     phrase->usable = false;
     thl_buf_init(&text, bytes, sizeof(bytes));
-    if (line->site->nfields > FIELDS_MAX || !note_keys(phrase, line) ||
+    if (line->site->nfields > FIELDS_MAX || !note_fields(phrase, line) ||
         !view_site(&all->view, line) || thl_format_put(&text, &whole, &all->view) != 0)
         return;
     phrase->room = room_of(line, text.size);
@@ -238,39 +240,49 @@ make(struct thl_phrases *all, struct thl_phrase *phrase, uint64_t name,
 
 /* ---- finding one ---- */
 
+/* The logger's number stands above the slot's in the lower half of a handle: record.h. */
 static uint64_t
 name_of(const struct thl_phrase_line *line)
 {
     const struct thl_record *r = line->record;
     return UINT64_C(1) << 63 | (uint64_t)(r->context_size > 0) << 62 |
-           (uint64_t)(line->style & 0x7F) << 48 | (uint64_t)(r->level & 0xF) << 44 |
-           (uint64_t)thl_record_logger(r) << 32 | r->site;
+           (uint64_t)(line->style & 0x7F) << 48 | (uint64_t)r->level << 44 |
+           (r->handle & 0xFFF00000u) << 12 | r->site;
+}
+
+static bool
+is_out_of_the_ordinary(const struct thl_phrase_line *line)
+{
+    const struct thl_record *r = line->record;
+    return !line->site || (r->flags | r->suppressed | r->cut) || r->level >= THOLE_OFF ||
+           line->size < sizeof(*r) + thl_field_pad(r->context_size);
+}
+
+static bool
+find_context(struct thl_phrases *all, struct thl_phrase_line *line)
+{
+    const enum thl_format format = line->options->format;
+    line->context = thl_phrase_context_find(all->contexts, format, line->record, line->size);
+    if (!line->context || (line->options->src && line->context->has_src) ||
+        thl_phrase_context_has_any(line->context, line->site, line->phrase->keys))
+        return false;
+    line->room += line->context->text_size;
+    return true;
 }
 
 bool
 thl_phrase_find(struct thl_phrases *all, struct thl_phrase_line *line)
 {
-    const struct thl_record *r = line->record;
-    if (!line->site || r->flags || r->suppressed || r->cut || r->level >= THOLE_OFF)
+    if (THL_UNLIKELY(is_out_of_the_ordinary(line)))
         return false;
-    const uint64_t name = name_of(line);
-    struct thl_phrase *p =
-        &all->phrase[(name * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - PHRASES_LOG2)];
+    const uint64_t name = name_of(line), hash = name * UINT64_C(0x9E3779B97F4A7C15);
+    struct thl_phrase *p = &all->phrase[hash >> (64 - PHRASES_LOG2)];
     if (THL_UNLIKELY(p->name != name))
         make(all, p, name, line);
-    if (!p->usable)
-        return false;
     line->phrase = p;
     line->context = NULL;
     line->room = p->room + line->size * THL_ESCAPE_WORST;
-    if (r->context_size == 0)
-        return true;
-    line->context = thl_phrase_context_find(all->contexts, line->options->format, r, line->size);
-    if (!line->context || (line->options->src && line->context->has_src) ||
-        thl_phrase_context_has_any(line->context, line->site, p->keys))
-        return false;
-    line->room += line->context->text_size;
-    return true;
+    return p->usable && (line->record->context_size == 0 || find_context(all, line));
 }
 
 /* ---- writing ---- */
@@ -279,7 +291,8 @@ thl_phrase_find(struct thl_phrases *all, struct thl_phrase_line *line)
 static inline char *
 write_text(char *to, const char *from, size_t n)
 {
-    for (size_t i = 0; i < n; i += CHUNK)
+    memcpy(to, from, CHUNK);
+    for (size_t i = CHUNK; THL_UNLIKELY(i < n); i += CHUNK)
         memcpy(to + i, from + i, CHUNK);
     return to + n;
 }
@@ -297,27 +310,28 @@ thl_phrase_write(struct thl_phrases *all, const struct thl_phrase_line *line, ch
     const struct thl_phrase *p = line->phrase;
     const unsigned char *from = values_of(line->record);
     const unsigned char *end = (const unsigned char *)line->record + line->size;
-    const char *text = p->text + p->size[BEFORE_TIME] + p->size[HEAD];
+    const uint16_t *size = p->size;
+    const char *text = p->text;
     char *begin = to;
-    to = write_text(to, p->text, p->size[BEFORE_TIME]);
+    to = write_text(to, text, size[BEFORE_TIME]);
     to = thl_format_write_time(to, &all->clock[o->format], o, line->unix_ns);
-    to = write_text(to, p->text + p->size[BEFORE_TIME], p->size[HEAD]);
+    text += size[BEFORE_TIME];
+    to = write_text(to, text, size[HEAD]);
+    text += size[HEAD];
     if (line->context)
         to = write_text(to, line->context->text, line->context->text_size);
+    size += BEFORE_VALUE;
     for (unsigned i = 0; i < p->nfields; i++) {
-        const unsigned n = p->size[BEFORE_VALUE + i];
         struct thl_value v;
-        size_t eaten = from < end
-                           ? thl_field_site_get(&v, line->site->tags[i], from, (size_t)(end - from))
-                           : 0;
+        size_t eaten = thl_field_site_get(&v, p->type[i], from, (size_t)(end - from));
         if (THL_UNLIKELY(eaten == 0))
             return 0;
-        to = write_text(to, text, n);
+        to = write_text(to, text, *size);
         to = thl_format_write_value(to, o->format, &v);
-        text += n;
+        text += *size++;
         from += eaten;
     }
-    to = write_text(to, text, p->size[BEFORE_VALUE + p->nfields]);
+    to = write_text(to, text, *size);
     const size_t n = (size_t)(to - begin);
     return o->max_bytes > 0 && n > o->max_bytes ? 0 : n;
 }

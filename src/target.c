@@ -244,6 +244,7 @@ set_styles(struct thl_targets *targets, struct thl_target *target, const struct 
         struct thl_format_options style = make_style(route->spec, target, env);
         route->style = find_or_add_style(targets, &style, target->seq);
     }
+    target->plain = target->nroutes == 1 && target->route[0].only_size == 0;
 }
 
 static bool
@@ -287,8 +288,8 @@ covers(const struct thl_route *route, const char *logger, size_t size)
 }
 
 struct thl_route *
-thl_target_route(struct thl_target *target, enum thole_level level, const char *logger,
-                 size_t logger_size, bool notice)
+thl_target_find_route(struct thl_target *target, enum thole_level level, const char *logger,
+                      size_t logger_size, bool notice)
 {
     for (size_t i = 0; i < target->nroutes; i++) {
         struct thl_route *route = &target->route[i];
@@ -325,8 +326,6 @@ bool
 thl_target_admit(struct thl_route *route, int64_t now_ms)
 {
     const int64_t cost = 1000, second = (int64_t)route->rate * 1000;
-    if (route->rate == 0)
-        return true;
     int64_t now = now_ms * route->rate;
     if (route->worked_off < now || route->worked_off > now + second) /* a test's clock set back */
         route->worked_off = now;

@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "compiler.h"
 #include "config.h"
 #include "view.h"
 
@@ -41,6 +42,7 @@ struct thl_target {
     size_t nroutes;
     enum thl_format format; /* of all routes to a stream of lines, where one names it */
     bool format_given, seq, is_stderr;
+    bool plain; /* one route, which asks for no more than a level */
 };
 
 struct thl_targets {
@@ -66,9 +68,18 @@ struct thl_target_env {
 void thl_target_build(struct thl_targets *targets, const struct thl_sink_specs *specs,
                       const struct thl_target_env *env, struct thl_config_errors *errors);
 
+struct thl_route *thl_target_find_route(struct thl_target *target, enum thole_level level,
+                                        const char *logger, size_t logger_size, bool notice);
+
 /* The first route of the target that takes a record, or NULL. Notices pass every route. */
-struct thl_route *thl_target_route(struct thl_target *target, enum thole_level level,
-                                   const char *logger, size_t logger_size, bool notice);
+static inline struct thl_route *
+thl_target_route(struct thl_target *target, enum thole_level level, const char *logger,
+                 size_t logger_size, bool notice)
+{
+    if (THL_LIKELY(target->plain && !notice))
+        return level >= target->route[0].level ? &target->route[0] : NULL;
+    return thl_target_find_route(target, level, logger, logger_size, notice);
+}
 
 /* Whether every record of a level reaches the target by a route of its own, whoever logs it. */
 bool thl_target_takes_all(const struct thl_target *target, enum thole_level level);
@@ -76,8 +87,7 @@ bool thl_target_takes_all(const struct thl_target *target, enum thole_level leve
 /* What an errno of the target's sink means, in its own words or the C library's. */
 const char *thl_target_explain(const struct thl_target *target, int error);
 
-/* Whether the route's rate= lets one more record pass at `now_ms` (monotonic; not looked at where
- * there is no rate). */
+/* Whether the route's rate=, which it has, lets one more record pass at `now_ms` (monotonic). */
 bool thl_target_admit(struct thl_route *route, int64_t now_ms);
 
 #endif

@@ -23,7 +23,10 @@
 #include "producer.h"
 #include "thread.h"
 
-#define HANDFUL 64 /* records between two releases of the outboxes' locks */
+/* Records, and their bytes, between two releases of the outboxes' locks: a tenth of a millisecond,
+ * and batches that are worth a system call. */
+#define HANDFUL 512
+#define HANDFUL_BYTES (128u * 1024)
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 5
 #define SLEEP_AFTER_MS 100
@@ -104,15 +107,18 @@ drain(struct thl_dispatch *d)
     struct thl_merge *m = &writer.merge;
     thl_merge_begin(m);
     bool any = m->n > 0;
-    for (unsigned handful = 0; m->n > 0; handful++) {
+    size_t records = 0, bytes = 0;
+    while (m->n > 0) {
         struct thl_merge_source *s = thl_merge_oldest(m);
         if (THL_UNLIKELY(thl_dispatch_is_hurried(d))) {
             thl_merge_discard(m, s);
             continue;
         }
+        bytes += s->size;
         thl_dispatch_record(d, s->record, s->size, &s->ring->last_ns);
         thl_merge_pop(m, s);
-        if (handful % HANDFUL == HANDFUL - 1) {
+        if (++records == HANDFUL || bytes >= HANDFUL_BYTES) {
+            records = bytes = 0;
             thl_dispatch_release(d);
             let_fork();
         }

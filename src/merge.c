@@ -13,10 +13,13 @@ static bool
 peek(struct thl_merge_source *s)
 {
     s->record = thl_ring_peek_consumer(s->ring, s->until, &s->size);
+    if (!s->record)
+        return false;
+    s->ticks = s->record->ticks;
     /* relaxed: our own */
     if (s->until - atomic_load_explicit(&s->ring->head, memory_order_relaxed) > 2 * AHEAD)
         __builtin_prefetch((const char *)s->record + AHEAD);
-    return s->record != NULL;
+    return true;
 }
 
 /* The shared ring, the last, comes first: what a thread logged into its own ring before it went to
@@ -28,6 +31,7 @@ thl_merge_begin(struct thl_merge *m)
     uint32_t used =
         atomic_load_explicit(&thl_emit_queues.used, memory_order_seq_cst); /* note_used */
     m->n = 0;
+    m->oldest = NULL;
     for (uint32_t i = used; i-- > 0;) {
         struct thl_merge_source *s = &m->source[m->n];
         s->ring = thl_arena_ring(thl_emit_queues.arena, i);
@@ -36,22 +40,38 @@ thl_merge_begin(struct thl_merge *m)
     }
 }
 
+static void
+look_for_oldest(struct thl_merge *m)
+{
+    m->oldest = &m->source[0];
+    m->others_ticks = UINT64_MAX;
+    for (size_t i = 1; i < m->n; i++) {
+        struct thl_merge_source *s = &m->source[i];
+        struct thl_merge_source *older = s->ticks < m->oldest->ticks ? s : m->oldest;
+        struct thl_merge_source *younger = older == s ? m->oldest : s;
+        if (younger->ticks < m->others_ticks)
+            m->others_ticks = younger->ticks;
+        m->oldest = older;
+    }
+}
+
 struct thl_merge_source *
 thl_merge_oldest(struct thl_merge *m)
 {
-    struct thl_merge_source *best = &m->source[0];
-    for (size_t i = 1; i < m->n; i++)
-        if (m->source[i].record->ticks < best->record->ticks)
-            best = &m->source[i];
-    return best;
+    if (!m->oldest)
+        look_for_oldest(m);
+    return m->oldest;
 }
 
 void
 thl_merge_pop(struct thl_merge *m, struct thl_merge_source *s)
 {
     thl_ring_pop_consumer(s->ring, s->size);
-    if (!peek(s))
+    const bool more = peek(s);
+    if (!more)
         *s = m->source[--m->n];
+    if (!more || s->ticks > m->others_ticks)
+        m->oldest = NULL;
 }
 
 void
@@ -66,4 +86,5 @@ thl_merge_discard(struct thl_merge *m, struct thl_merge_source *s)
     } while (peek(s));
     thl_emit_discard_end(by_level);
     *s = m->source[--m->n];
+    m->oldest = NULL;
 }

@@ -16,12 +16,16 @@
 struct thl_merge_source {
     struct thl_ring *ring;
     const struct thl_record *record;
+    uint64_t ticks; /* the record's */
     uint64_t until;
     uint32_t size;
 };
 
+/* The oldest record's source stays the one as long as its records are older than all others'. */
 struct thl_merge {
     size_t n;
+    struct thl_merge_source *oldest; /* NULL: to be looked for */
+    uint64_t others_ticks;           /* the oldest of the others */
     struct thl_merge_source source[THL_MERGE_RINGS];
 };
 

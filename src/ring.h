@@ -56,14 +56,13 @@ struct thl_ring {
     uint64_t head_cache, reserved, counted;
     _Atomic uint64_t pushed; /* records */
     _Atomic uint32_t busy;
-    uint32_t pad;
-    uint64_t capacity, mask;
 
     _Alignas(THL_CACHE_LINE) _Atomic uint64_t head;
     _Atomic uint64_t popped; /* records */
     int64_t last_ns;         /* time of the last record taken: time never runs back in a ring */
 
-    _Alignas(THL_CACHE_LINE) _Atomic uint32_t owner;
+    _Alignas(THL_CACHE_LINE) uint64_t capacity, mask; /* of both, for each record: a line apart */
+    _Atomic uint32_t owner;
     _Atomic uint32_t lock;  /* shared ring only: 1 while held */
     _Atomic uint32_t stuck; /* it was held for very long */
 };

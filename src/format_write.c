@@ -10,11 +10,11 @@
 
 /* As format_value.c puts it. */
 char *
-thl_format_write_otherwise(char *to, enum thl_format format, const struct thl_value *v)
+thl_format_write_otherwise(char *to, enum thl_format format, struct thl_value v)
 {
     struct thl_buf out;
-    thl_buf_init(&out, to, THL_FORMAT_WRITE_ADDR_ROOM + (size_t)v->size * THL_ESCAPE_WORST);
-    thl_format_value(&out, format, v);
+    thl_buf_init(&out, to, THL_FORMAT_WRITE_ADDR_ROOM + (size_t)v.size * THL_ESCAPE_WORST);
+    thl_format_value(&out, format, &v);
     return to + out.size;
 }
 

@@ -18,28 +18,27 @@
 
 /* A string's bytes; any other value. */
 char *thl_format_write_string(char *to, enum thl_format format, const char *s, size_t n);
-char *thl_format_write_otherwise(char *to, enum thl_format format,
-                                 const struct thl_value *v) THL_COLD;
+char *thl_format_write_otherwise(char *to, enum thl_format format, struct thl_value v) THL_COLD;
 
 /* Writes the value to `to`; its end. */
 static inline char *
-thl_format_write_value(char *to, enum thl_format format, const struct thl_value *v)
+thl_format_write_value(char *to, enum thl_format format, struct thl_value v)
 {
-    switch (v->type) {
+    switch (v.type) {
     case THOLE_FIELD_BOOL:
-        memcpy(to, v->v.u ? "true" : "false", 5);
-        return to + (v->v.u ? 4 : 5);
+        memcpy(to, v.v.u ? "true" : "false", 5);
+        return to + (v.v.u ? 4 : 5);
     case THOLE_FIELD_INT:
-        return thl_number_write_int(to, v->v.i);
+        return thl_number_write_int(to, v.v.i);
     case THOLE_FIELD_UINT:
-        return thl_number_write_uint(to, v->v.u);
+        return thl_number_write_uint(to, v.v.u);
     case THOLE_FIELD_DURATION:
-        return thl_number_write_seconds(to, v->v.i);
+        return thl_number_write_seconds(to, v.v.i);
     case THOLE_FIELD_STRING:
-        return thl_format_write_string(to, format, v->v.p, v->size);
+        return thl_format_write_string(to, format, v.v.p, v.size);
     case THOLE_FIELD_DOUBLE:
-        if (THL_LIKELY(isfinite(v->v.d)))
-            return thl_number_write_double(to, v->v.d);
+        if (THL_LIKELY(isfinite(v.v.d)))
+            return thl_number_write_double(to, v.v.d);
         break;
     default:
         break;

@@ -307,6 +307,7 @@ size_t
 thl_phrase_write(struct thl_phrases *all, const struct thl_phrase_line *line, char *to)
 {
     const struct thl_format_options *o = line->options;
+    const enum thl_format format = o->format;
     const struct thl_phrase *p = line->phrase;
     const unsigned char *from = values_of(line->record);
     const unsigned char *end = (const unsigned char *)line->record + line->size;
@@ -314,7 +315,7 @@ thl_phrase_write(struct thl_phrases *all, const struct thl_phrase_line *line, ch
     const char *text = p->text;
     char *begin = to;
     to = write_text(to, text, size[BEFORE_TIME]);
-    to = thl_format_write_time(to, &all->clock[o->format], o, line->unix_ns);
+    to = thl_format_write_time(to, &all->clock[format], o, line->unix_ns);
     text += size[BEFORE_TIME];
     to = write_text(to, text, size[HEAD]);
     text += size[HEAD];
@@ -327,7 +328,7 @@ thl_phrase_write(struct thl_phrases *all, const struct thl_phrase_line *line, ch
         if (THL_UNLIKELY(eaten == 0))
             return 0;
         to = write_text(to, text, *size);
-        to = thl_format_write_value(to, o->format, &v);
+        to = thl_format_write_value(to, format, v);
         text += *size++;
         from += eaten;
     }

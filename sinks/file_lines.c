@@ -99,6 +99,10 @@ thl_file_lines_write(int fd, bool *torn, const struct thole_sink_record *records
     if (rc < 0)
         return rc;
     rc = write_all(fd, r->bytes, total, &written, &last);
+    if (rc == 0) {
+        *done = n;
+        return 0;
+    }
     for (; r < end && written >= r->size; r++)
         written -= r->size;
     *done = (size_t)(r - records);

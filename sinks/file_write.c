@@ -233,6 +233,18 @@ check_descriptor(struct thl_file *f)
 }
 
 static int
+write_stream(struct thl_file *f, const struct thole_sink_record *records, size_t n, size_t *done)
+{
+    struct stat st;
+
+    *done = 0;
+    if (fstat(f->d.fd, &st) < 0)
+        return -errno;
+    return thl_pipe_write(&f->pipe, f->d.fd, thl_pipe_type(&st), thl_descriptor_deadline(), records,
+                          n, done);
+}
+
+static int
 try_write(struct thl_file *f, const struct thole_sink_record *records, size_t n, size_t *done)
 {
     int rc = check_descriptor(f);
@@ -241,8 +253,7 @@ try_write(struct thl_file *f, const struct thole_sink_record *records, size_t n,
     if (rc < 0)
         return rc;
     if (f->d.type != S_IFREG)
-        return thl_pipe_write(&f->pipe, f->d.fd, f->d.type, thl_descriptor_deadline(), records, n,
-                              done);
+        return write_stream(f, records, n, done);
     rc = thl_file_keys_rotate(&f->keys) ? write_pieces(f, records, n, done)
                                         : write_piece(f, records, n, done);
     int synced = sync_batch(f, records, *done);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -28,6 +29,14 @@ thl_pipe_forget(struct thl_pipe *p)
     disown(p);
     free(p->bytes);
     memset(p, 0, sizeof(*p));
+}
+
+mode_t
+thl_pipe_type(const struct stat *st)
+{
+    const bool null = S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3); /* Linux */
+
+    return null ? S_IFREG : st->st_mode & S_IFMT;
 }
 
 /* The kernel can tell of these whether they have room; a file always has, or fails. */

@@ -13,6 +13,7 @@
 #ifndef THOLE_SINK_PIPE_H
 #define THOLE_SINK_PIPE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <thole/sink.h>
 
@@ -24,6 +25,10 @@ struct thl_pipe {
     bool torn;               /* there was no memory to keep it: its line has yet to be ended */
     char end;                /* the byte that ends it */
 };
+
+/* What a descriptor is here: the type that it has; the null device, which has room always, is as a
+ * file. */
+mode_t thl_pipe_type(const struct stat *st);
 
 /* Writes records to fd, which is of type S_IFREG, S_IFIFO, S_IFCHR or S_IFSOCK, as the operation
  * `write` of sink.h does; -EAGAIN when there is no room until the deadline. */

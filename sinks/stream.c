@@ -77,7 +77,7 @@ look(struct stream *s)
         thl_pipe_forget(&s->pipe);
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    s->type = st.st_mode & S_IFMT;
+    s->type = thl_pipe_type(&st);
     return 0;
 }
 

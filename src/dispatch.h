@@ -85,6 +85,9 @@ void thl_dispatch_record(struct thl_dispatch *d, const struct thl_record *record
 /* How many records of a named logger, and of the children that hang from it, were routed. */
 uint64_t thl_dispatch_records(unsigned logger);
 
+/* In a forked process, which counts its own. */
+void thl_dispatch_forget_records(void);
+
 /* Ends a handful of records: lets all outboxes go, writes for targets without a thread. */
 void thl_dispatch_release(struct thl_dispatch *d);
 

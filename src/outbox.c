@@ -142,13 +142,18 @@ is_held(struct thl_outbox *o)
     return atomic_load_explicit(&o->holder, memory_order_relaxed) == &thl_outbox_inside;
 }
 
+THL_APART static void
+take_lock(struct thl_outbox *o)
+{
+    pthread_mutex_lock(&o->lock);
+    atomic_store_explicit(&o->holder, &thl_outbox_inside, memory_order_relaxed); /* as above */
+}
+
 void
 thl_outbox_hold(struct thl_outbox *o)
 {
-    if (is_held(o))
-        return;
-    pthread_mutex_lock(&o->lock);
-    atomic_store_explicit(&o->holder, &thl_outbox_inside, memory_order_relaxed); /* as above */
+    if (THL_UNLIKELY(!is_held(o)))
+        take_lock(o);
 }
 
 void
@@ -180,22 +185,27 @@ thl_outbox_has_room_for_notice_locked(const struct thl_outbox *o, size_t size)
            o->fill.n < o->max_records + THL_OUTBOX_NOTICES;
 }
 
+THL_APART static void
+begin_batch_locked(struct thl_batch *b)
+{
+    b->since_ms = thl_clock_coarse_ms();
+    b->nnotices = 0;
+}
+
 /* The record whose bytes stand at the end of `fill`, with room for an LF behind it. */
 static void
 add_locked(struct thl_outbox *o, size_t size, bool lf, enum thole_level level, int64_t unix_ns)
 {
     struct thl_batch *b = &o->fill;
     char *at = b->bytes + b->size;
-    if (b->n == 0) {
-        b->since_ms = thl_clock_coarse_ms();
-        b->nnotices = 0;
-    }
     if (lf)
         at[size++] = '\n';
     b->record[b->n++] = (struct thole_sink_record){at, size, level, unix_ns};
     b->size += size;
     o->offered++;
     o->queued++;
+    if (THL_UNLIKELY(b->n == 1))
+        begin_batch_locked(b);
 }
 
 static void

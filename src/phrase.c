@@ -258,7 +258,7 @@ is_out_of_the_ordinary(const struct thl_phrase_line *line)
            line->size < sizeof(*r) + thl_field_pad(r->context_size);
 }
 
-static bool
+THL_APART static bool
 find_context(struct thl_phrases *all, struct thl_phrase_line *line)
 {
     const enum thl_format format = line->options->format;

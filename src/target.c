@@ -263,7 +263,7 @@ find_lonely_styles(struct thl_targets *targets)
         unsigned n = 0;
         for (size_t i = 0; i < targets->n; i++)
             n += has_style(&targets->target[i], style);
-        targets->alone[style] = n == 1;
+        targets->alone[style] = n == 1 && !targets->numbered[style];
     }
 }
 

@@ -51,7 +51,7 @@ struct thl_targets {
     struct thl_format_options
         style[THL_STYLES];     /* pid, utc_offset: set by the dispatching thread */
     bool numbered[THL_STYLES]; /* of one target alone: its records bear its own numbers */
-    bool alone[THL_STYLES];    /* no other target has it */
+    bool alone[THL_STYLES];    /* no other target has it, nor are its records numbered */
     size_t nstyles;
 };
 

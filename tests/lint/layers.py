@@ -19,7 +19,8 @@ FLOORS = [
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value format_write phrase phrase_context scheme target'),
     ('front', 'census child emission emit emit_fast flood logger notice producer rules scope'),
-    ('writer', 'bell dispatch last_thread lifecycle lifecycle_fork lifecycle_state lifecycle_stop '
+    ('writer', 'bell dispatch dispatch_record last_thread lifecycle lifecycle_fork '
+               'lifecycle_state lifecycle_stop '
                'merge news observe outbox '
                'outbox_end outbox_fallback outbox_health outbox_serve '
                'outbox_state outbox_thread report settings wipe writer'),

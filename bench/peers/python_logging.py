@@ -14,7 +14,7 @@ import time
 
 BATCH, BATCHES, WARM_BATCHES, PAUSE_NS = 20, 3000, 1000, 100_000
 LINES, LINE_BYTES, REHEARSED, FIRST = 100_000, 100, 200, 10_000_000
-TURNS, CHILDREN, HELD = 7, 10_000, 100_000
+CHILDREN, HELD = 20_000, 100_000
 
 FORMAT = logging.Formatter('[%(asctime)s.%(msecs)03d] [%(name)s] [%(levelname)s] %(message)s',
                            '%Y-%m-%d %H:%M:%S')
@@ -150,22 +150,23 @@ def measure_throughput(to_file):
     report('lines', lines, 'lines')
 
 
-def time_turns(calls):
-    """The median of turns without a pause, ns each."""
+def time_children(calls):
+    """The sorted times of the batches."""
     ns = []
-    for _ in range(TURNS):
+    for _ in range(CHILDREN // BATCH):
         began = time.perf_counter_ns()
-        for _ in range(CHILDREN // BATCH):
-            calls(BATCH)
-        ns.append((time.perf_counter_ns() - began) / CHILDREN)
-    return sorted(ns)[TURNS // 2]
+        calls(BATCH)
+        ns.append(time.perf_counter_ns() - began)
+    return sorted(ns)
 
 
-def measure_cycle():
-    size = rehearse(cycle, BATCH)
-    ns, written = logged(os.devnull, time_turns, cycle)
-    check(written, TURNS * CHILDREN, size)
-    report('ns', ns, 'ns')
+def measure_children(calls, lines):
+    """`lines`: of each operation."""
+    size = rehearse(calls, BATCH) if lines else 0
+    ns, written = logged(os.devnull, time_children, calls)
+    check(written, CHILDREN * lines, size)
+    report('ns', rank(ns, 500), 'ns')
+    report('ns_mean', sum(ns) / CHILDREN, 'ns')
 
 
 def measure_held():
@@ -180,8 +181,8 @@ CASES = {
     ('latency', '10.named.1'): measure_latency,
     ('throughput', 'text.p1.null'): lambda: measure_throughput(False),
     ('throughput', 'text.p1.file'): lambda: measure_throughput(True),
-    ('child', 'cycle.1'): measure_cycle,
-    ('child', 'create_drop.1'): lambda: report('ns', time_turns(create_drop), 'ns'),
+    ('child', 'cycle.1'): lambda: measure_children(cycle, 1),
+    ('child', 'create_drop.1'): lambda: measure_children(create_drop, 0),
     ('child', 'held.100000'): measure_held,
 }
 

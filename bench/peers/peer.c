@@ -12,7 +12,8 @@
 #define WARM_BATCHES 1000
 #define PAUSE_NS 100000
 #define LINES 400000
-#define OFF_CALLS 30000000
+#define OFF_TURNS 60
+#define OFF_CALLS 500000
 #define CHILDREN 200000
 #define HELD 100000
 #define MAX_THREADS 64
@@ -70,20 +71,21 @@ compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The least batch that `permille` of a thousand do not exceed, as ns a call. Sorts. */
+/* The least sample that `permille` of a thousand do not exceed, as ns of each of its `calls`.
+ * Sorts. */
 static void
 print_rank(const struct task *task, uint32_t *ns, size_t count, const char *metric,
-           unsigned permille)
+           unsigned permille, unsigned calls)
 {
     qsort(ns, count, sizeof(*ns), compare);
     size_t rank = (count * permille + 999) / 1000;
-    task_print(task, metric, (double)ns[rank > 0 ? rank - 1 : 0] / BATCH, "ns");
+    task_print(task, metric, (double)ns[rank > 0 ? rank - 1 : 0] / calls, "ns");
 }
 
 static void
 measure_latency(struct task *task)
 {
-    pthread_t threads[MAX_THREADS];
+    pthread_t threads[MAX_THREADS] = {0};
     struct member members[MAX_THREADS];
     size_t samples = (size_t)task->threads * BATCHES;
     uint32_t *ns = calloc(samples, sizeof(*ns));
@@ -101,9 +103,9 @@ measure_latency(struct task *task)
     task->peer->close();
     task_check_arrival(task, (uint64_t)task->threads * (WARM_BATCHES + BATCHES) * BATCH,
                        before < 0 ? -1 : task_count_written() - before);
-    print_rank(task, ns, samples, "p50", 500);
-    print_rank(task, ns, samples, "p99", 990);
-    print_rank(task, ns, samples, "p99.9", 999);
+    print_rank(task, ns, samples, "p50", 500, BATCH);
+    print_rank(task, ns, samples, "p99", 990, BATCH);
+    print_rank(task, ns, samples, "p99.9", 999, BATCH);
     task_print(task, "bytes_line", (double)task->bytes / TASK_REHEARSED, "bytes");
     free(ns);
 }
@@ -121,7 +123,7 @@ produce(void *argument)
 static double
 produce_all(struct task *task, const char *path)
 {
-    pthread_t threads[MAX_THREADS];
+    pthread_t threads[MAX_THREADS] = {0};
     struct member members[MAX_THREADS];
     task->peer->open(path);
     for (unsigned i = 0; i < task->threads; i++) {
@@ -161,17 +163,20 @@ measure_throughput(struct task *task, int to_file)
     task_print(task, "lines", (double)lines, "lines");
 }
 
-/* Nanoseconds of a call, after a tenth of them to warm up; no calls, no line. */
+/* The median of turns; no calls, no line. */
 static void
 measure_off(const struct task *task, peer_calls_fn calls)
 {
+    uint32_t ns[OFF_TURNS];
     if (calls == NULL)
         return;
     task_pin(0);
-    calls(OFF_CALLS / 10);
-    int64_t began = now_ns();
-    calls(OFF_CALLS);
-    task_print(task, "ns", (double)(now_ns() - began) / OFF_CALLS, "ns");
+    for (int turn = 0; turn < OFF_TURNS; turn++) {
+        int64_t began = now_ns();
+        calls(OFF_CALLS);
+        ns[turn] = (uint32_t)(now_ns() - began);
+    }
+    print_rank(task, ns, OFF_TURNS, "ns", 500, OFF_CALLS);
 }
 
 /*
@@ -194,7 +199,7 @@ measure_children(struct task *task, unsigned lines)
     task->peer->close();
     task_check_arrival(task, (uint64_t)CHILDREN * lines,
                        before < 0 ? -1 : task_count_written() - before);
-    print_rank(task, ns, CHILDREN / BATCH, "ns", 500);
+    print_rank(task, ns, CHILDREN / BATCH, "ns", 500, BATCH);
     task_print(task, "ns_mean", sum / CHILDREN, "ns");
 }
 
@@ -211,17 +216,17 @@ measure_held(const struct task *task)
 }
 
 static void
-ask_off(struct task *task)
+ask_off(const struct task *task)
 {
-    struct peer guarded = *task->peer;
+    struct peer peer = *task->peer;
+    struct task guarded = {.peer = &peer, .question = task->question, .name = task->name};
     char subject[64];
     if (strcmp(task->name, "off") != 0)
         return;
-    measure_off(task, task->peer->off);
-    snprintf(subject, sizeof(subject), "%s guarded", guarded.subject);
-    guarded.subject = subject;
-    task->peer = &guarded;
-    measure_off(task, guarded.off_guarded);
+    measure_off(task, peer.off);
+    snprintf(subject, sizeof(subject), "%s guarded", peer.subject);
+    peer.subject = subject;
+    measure_off(&guarded, peer.off_guarded);
 }
 
 /* "FIELDS.named.THREADS" */

@@ -26,7 +26,8 @@ const (
 	firstNumber = 10000000 // throughput's, so that lines are equally long
 	lineBytes   = 100
 	rehearsed   = 200
-	offCalls    = 30000000
+	offTurns    = 60
+	offCalls    = 500000
 	children    = 200000
 	held        = 100000
 )
@@ -210,10 +211,11 @@ func pace(run calls, ns []int64) {
 	}
 }
 
-// reportRank prints the least batch that permille of a thousand do not exceed, as ns a call.
-func reportRank(p *peer, ns []int64, metric string, permille int) {
+// reportRank prints the least sample that permille of a thousand do not exceed, as ns of each of
+// its calls.
+func reportRank(subject string, ns []int64, metric string, permille int, calls float64) {
 	sort.Slice(ns, func(a, b int) bool { return ns[a] < ns[b] })
-	report(p.subject, metric, float64(ns[(len(ns)*permille+999)/1000-1])/batch, "ns")
+	report(subject, metric, float64(ns[(len(ns)*permille+999)/1000-1])/calls, "ns")
 }
 
 func measureLatency(p *peer, run calls, threads int) {
@@ -223,9 +225,9 @@ func measureLatency(p *peer, run calls, threads int) {
 	together(threads, func(i int) { pace(run, ns[i*batches:(i+1)*batches]) })
 	out.finish(p)
 	out.checkWritten(p, uint64(threads*(warmBatches+batches)*batch), line)
-	reportRank(p, ns, "p50", 500)
-	reportRank(p, ns, "p99", 990)
-	reportRank(p, ns, "p99.9", 999)
+	reportRank(p.subject, ns, "p50", 500, batch)
+	reportRank(p.subject, ns, "p99", 990, batch)
+	reportRank(p.subject, ns, "p99.9", 999, batch)
 	report(p.subject, "bytes_line", line, "bytes")
 }
 
@@ -269,15 +271,18 @@ func measureThroughput(p *peer, run calls, threads int, target string, is100 boo
 	report(p.subject, "lines", float64(all), "lines")
 }
 
-// measureOff prints the ns of a call, after a tenth of them to warm up; no calls, no line.
+// measureOff prints the median of turns; no calls, no line.
 func measureOff(subject string, run calls) {
 	if run == nil {
 		return
 	}
-	run(offCalls / 10)
-	began := time.Now()
-	run(offCalls)
-	report(subject, "ns", float64(time.Since(began).Nanoseconds())/offCalls, "ns")
+	ns := make([]int64, offTurns)
+	for i := range ns {
+		began := time.Now()
+		run(offCalls)
+		ns[i] = time.Since(began).Nanoseconds()
+	}
+	reportRank(subject, ns, "ns", 500, offCalls)
 }
 
 // measureChildren prints the median batch, and the mean of all: the collector's part is in that.
@@ -291,7 +296,7 @@ func measureChildren(p *peer, run calls) {
 		ns[i] = time.Since(began).Nanoseconds()
 	}
 	mean := float64(time.Since(start).Nanoseconds()) / children
-	reportRank(p, ns, "ns", 500)
+	reportRank(p.subject, ns, "ns", 500, batch)
 	report(p.subject, "ns_mean", mean, "ns")
 }
 

@@ -48,7 +48,7 @@ peer_put_stamp(char out[PEER_STAMP])
 void
 task_pin(unsigned producer)
 {
-    const char *wish = getenv("BENCH_PIN");
+    const char *wish = secure_getenv("BENCH_PIN");
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     cpu_set_t set;
     if (cores < 1 || (wish != NULL && strcmp(wish, "0") == 0))
@@ -115,7 +115,7 @@ count_file(const struct task *task, const char *path, uint64_t *lines, uint64_t 
 void
 task_make_file(const struct task *task, char *path, size_t size)
 {
-    const char *folder = getenv("TMPDIR");
+    const char *folder = secure_getenv("TMPDIR");
     snprintf(path, size, "%s/peer-XXXXXX", folder != NULL ? folder : "/tmp");
     int fd = mkstemp(path);
     if (fd < 0)

@@ -31,7 +31,7 @@ bench_die(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-    exit(1);
+    _exit(1);
 }
 
 void
@@ -96,7 +96,7 @@ run_apart(const struct bench *b, const char *name)
     if (pid == 0) {
         begin(b, name);
         b->run(name);
-        exit(0);
+        _exit(fflush(stdout) == 0 ? 0 : 1);
     }
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
         return 1;
@@ -212,9 +212,8 @@ bench_unpin(void)
         (void)sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* The number that follows `key` in a file of /proc; -1: there is none. */
-static int64_t
-read_number(const char *path, const char *key)
+int64_t
+bench_read_number(const char *path, const char *key)
 {
     char line[256];
     int64_t found = -1;
@@ -230,27 +229,27 @@ read_number(const char *path, const char *key)
 int64_t
 bench_bytes_written(void)
 {
-    return read_number("/proc/self/io", "wchar:");
+    return bench_read_number("/proc/self/io", "wchar:");
 }
 
 /* smaps_rollup is exact; the counters of statm may lag behind by some hundred KiB. */
 int64_t
 bench_resident_now(void)
 {
-    int64_t kib = read_number("/proc/self/smaps_rollup", "Rss:");
-    return (kib >= 0 ? kib : read_number("/proc/self/status", "VmRSS:")) * 1024;
+    int64_t kib = bench_read_number("/proc/self/smaps_rollup", "Rss:");
+    return (kib >= 0 ? kib : bench_read_number("/proc/self/status", "VmRSS:")) * 1024;
 }
 
 int64_t
 bench_resident_peak(void)
 {
-    return read_number("/proc/self/status", "VmHWM:") * 1024;
+    return bench_read_number("/proc/self/status", "VmHWM:") * 1024;
 }
 
 int64_t
 bench_address_space(void)
 {
-    return read_number("/proc/self/status", "VmSize:") * 1024;
+    return bench_read_number("/proc/self/status", "VmSize:") * 1024;
 }
 
 /* ---- threads ---- */
@@ -318,7 +317,7 @@ bench_start(const char *sinks, const char *limits)
     int rc = thole_start(&opt);
     bench_unpin();
     if (rc < 0)
-        bench_die("thole_start: %s", strerror(-rc));
+        bench_die("thole_start: errno %d", -rc);
 }
 
 static void
@@ -348,6 +347,10 @@ bench_check(uint64_t calls)
     if (s.called < calls || (lost == 0 && s.called != calls))
         bench_die("%llu calls were made, %llu counted", (unsigned long long)calls,
                   (unsigned long long)s.called);
+    for (unsigned i = 0; lost == 0 && i < s.nsinks; i++)
+        if (s.sink[i].written != s.routed) /* each sink takes all */
+            bench_die("%llu records were routed, %s wrote %llu", (unsigned long long)s.routed,
+                      s.sink[i].name, (unsigned long long)s.sink[i].written);
     if (s.children != 0)
         bench_die("%llu children are left", (unsigned long long)s.children);
     bench_row("thole", "drops", (double)lost, "records");

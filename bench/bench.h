@@ -74,6 +74,10 @@ void bench_pause_us(unsigned us);
 void bench_pin(unsigned core);
 void bench_unpin(void);
 
+/* The number that follows `key` at the beginning of a line of a file in /proc; -1: there is none.
+ */
+int64_t bench_read_number(const char *path, const char *key);
+
 /* Bytes handed to write(2) and the like since the process began; -1: not known here. */
 int64_t bench_bytes_written(void);
 

@@ -58,3 +58,12 @@ hist_percentile(struct hist *h, unsigned permille)
         rank = h->n;
     return h->sample[rank > 0 ? rank - 1 : 0];
 }
+
+double
+hist_mean(const struct hist *h)
+{
+    double sum = 0;
+    for (size_t i = 0; i < h->n; i++)
+        sum += h->sample[i];
+    return h->n > 0 ? sum / (double)h->n : 0;
+}

@@ -23,4 +23,7 @@ void hist_add_all(struct hist *h, const struct hist *other);
  * is none. 500 is the median, 999 the 99.9th percentile. Sorts. */
 double hist_percentile(struct hist *h, unsigned permille);
 
+/* 0 when there is no sample. */
+double hist_mean(const struct hist *h);
+
 #endif

@@ -27,36 +27,34 @@ static char folder[] = "/tmp/bench-idle-XXXXXX";
 static uint64_t
 read_switches(const char *task)
 {
-    char path[64], line[256];
-    uint64_t n = 0, value;
+    char path[64];
     snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", task);
-    FILE *f = fopen(path, "r");
-    if (!f)
-        bench_die("%s cannot be read", path);
-    while (fgets(line, sizeof(line), f))
-        if (sscanf(line, "voluntary_ctxt_switches: %lu", &value) == 1 ||
-            sscanf(line, "nonvoluntary_ctxt_switches: %lu", &value) == 1)
-            n += value;
-    fclose(f);
-    return n;
+    int64_t willing = bench_read_number(path, "voluntary_ctxt_switches:");
+    int64_t driven = bench_read_number(path, "nonvoluntary_ctxt_switches:");
+    if (willing < 0 || driven < 0)
+        bench_die("%s does not say how often a thread was switched to", path);
+    return (uint64_t)(willing + driven);
 }
 
 static uint64_t
 count_switches(unsigned *threads)
 {
+    struct dirent **task;
     char own[16];
     uint64_t sum = 0;
-    DIR *tasks = opendir("/proc/self/task");
+    int n = scandir("/proc/self/task", &task, NULL, NULL);
+    if (n < 0)
+        bench_die("no list of threads");
     snprintf(own, sizeof(own), "%d", (int)gettid());
     *threads = 0;
-    for (struct dirent *d; tasks && (d = readdir(tasks)) != NULL;) {
-        if (d->d_name[0] == '.' || strcmp(d->d_name, own) == 0)
-            continue;
-        sum += read_switches(d->d_name);
-        ++*threads;
+    for (int i = 0; i < n; i++) {
+        if (task[i]->d_name[0] != '.' && strcmp(task[i]->d_name, own) != 0) {
+            sum += read_switches(task[i]->d_name);
+            ++*threads;
+        }
+        free(task[i]);
     }
-    if (tasks)
-        closedir(tasks);
+    free(task);
     return sum;
 }
 

@@ -16,7 +16,7 @@
 #include "workload.h"
 
 #define BATCH 20
-#define BATCHES 3000 /* timed, of each thread */
+#define BATCHES 2000 /* timed, of each thread */
 #define WARM 1000    /* before them: the ring has been used all round */
 #define PAUSE_US 100
 #define THREADS 64

@@ -25,7 +25,7 @@
 #include "workload.h"
 
 #define QUEUE_BYTES (1024 * 1024)
-#define FULL_PART 7 / 8 /* the last eighth is for warn and above */
+#define FULL_BYTES (QUEUE_BYTES - QUEUE_BYTES / 8) /* the last eighth is for warn and above */
 #define EXTRA_SITES 100
 
 /* ---- files ---- */
@@ -91,7 +91,7 @@ static void
 run_library(void)
 {
     Dl_info info;
-    if (dladdr((void *)(uintptr_t)thole_start, &info) == 0)
+    if (dladdr(dlsym(RTLD_DEFAULT, "thole_start"), &info) == 0)
         bench_die("where is the library?");
     print_sizes("thole", measure_file(info.dli_fname), 1);
 }
@@ -163,7 +163,7 @@ log_one(thole_logger lg, unsigned fields, bool string, uint64_t i)
         thole_info(lg, "request done", WORK_3(i));
 }
 
-static double
+static unsigned
 fill_queue(thole_logger lg, unsigned fields, bool string)
 {
     struct thole_stats s = {.size = sizeof(s)};
@@ -177,7 +177,7 @@ fill_queue(thole_logger lg, unsigned fields, bool string)
     pthread_mutex_unlock(&gate);
     if (s.dropped == 0)
         bench_die("the queue was never full");
-    return (double)(QUEUE_BYTES * FULL_PART / s.queued); /* whole bytes: the last one did not fit */
+    return (unsigned)(FULL_BYTES / s.queued); /* what is left over is where the next did not fit */
 }
 
 static void

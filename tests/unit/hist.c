@@ -34,11 +34,21 @@ THL_TEST(hist, few_samples_have_a_tail_too)
     hist_fini(&h);
 }
 
-THL_TEST(hist, nothing_has_no_percentile)
+THL_TEST(hist, nothing_has_neither_percentile_nor_mean)
 {
     struct hist h;
     cr_assert_eq(hist_init(&h, 1), 0);
     cr_assert_eq(hist_percentile(&h, 500), 0);
+    cr_assert_eq(hist_mean(&h), 0);
+    hist_fini(&h);
+}
+
+THL_TEST(hist, the_mean_weighs_all_samples)
+{
+    struct hist h;
+    fill(&h, 4, 1);
+    h.sample[3] = 94;
+    cr_assert_eq(hist_mean(&h), 25);
     hist_fini(&h);
 }
 

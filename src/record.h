@@ -13,6 +13,7 @@
 #ifndef THL_RECORD_H
 #define THL_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,7 @@ struct thl_site_text {
     const char *file, *msg;
     uint32_t file_size, msg_size, line;
     uint8_t level, nfields;
+    bool distinct; /* no key comes twice */
     const unsigned char *tags;
     const struct thl_site_key *key;
 };

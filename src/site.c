@@ -96,6 +96,17 @@ allocate(size_t n)
     return p;
 }
 
+static bool
+are_distinct(const struct thl_site_key *keys, unsigned n)
+{
+    for (unsigned i = 1; i < n; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (keys[i].size == keys[k].size &&
+                memcmp(keys[i].text, keys[k].text, keys[i].size) == 0)
+                return false;
+    return true;
+}
+
 /* The keys of a site as they leave thole; false when the heap is full. */
 static bool
 make_keys(struct thl_site_text *text, const char *key)
@@ -118,6 +129,7 @@ make_keys(struct thl_site_text *text, const char *key)
         key += n + 1;
     }
     text->key = keys;
+    text->distinct = are_distinct(keys, text->nfields);
     return true;
 }
 

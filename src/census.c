@@ -14,6 +14,7 @@
 #include "format_value.h"
 #include "network.h"
 #include "notice.h"
+#include "rack.h"
 #include "site.h"
 #include "slab.h"
 
@@ -64,7 +65,7 @@ count_child(void *arg, thole_logger child, struct thl_slot *slot)
     struct thl_census *c = arg;
     uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed);
     uint32_t born = atomic_load_explicit(&slot->born_ds, memory_order_relaxed);
-    uint32_t used = atomic_load_explicit(&slot->used_ds, memory_order_relaxed);
+    uint32_t used = thl_slab_used_ds(child);
     if (c->own && !thl_slab_is_own(slot))
         return;
     struct thl_census_tally *t = &c->tally[site < c->nsites ? site : 0];
@@ -123,10 +124,10 @@ seconds_since(const struct thl_census *c, uint32_t ds)
 static uint64_t
 count_others_ended(const struct thl_site_counts *counts)
 {
-    uint64_t made = atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed);
-    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
     uint64_t before = atomic_load_explicit(&counts->ended_before, memory_order_relaxed);
-    return made > live + before ? made - live - before : 0;
+    struct thl_rack_counts all;
+    thl_rack_count(&all);
+    return all.ended > before ? all.ended - before : 0;
 }
 
 static void
@@ -180,14 +181,15 @@ put_sample(struct thl_arena_site *row, thole_logger child)
 }
 
 static void
-put_counts(struct thl_arena_site *row, const struct thl_site_counts *counts)
+put_counts(struct thl_arena_site *row, uint32_t site, const struct thl_site_counts *counts)
 {
-    /* ended first (acquire), so that made is never less */
-    row->ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* its end */
-    row->made = atomic_load_explicit(&counts->made, memory_order_relaxed);
+    struct thl_rack_counts children;
+    thl_rack_count_site(site, &children);
+    row->ended = children.ended;
+    row->made = children.made;
+    row->peak = children.peak;
     row->records = atomic_load_explicit(&counts->records, memory_order_relaxed);
     row->suppressed = atomic_load_explicit(&counts->suppressed, memory_order_relaxed);
-    row->peak = atomic_load_explicit(&counts->peak, memory_order_relaxed);
     row->longest_s = atomic_load_explicit(&counts->longest_ds, memory_order_relaxed) / 10;
 }
 
@@ -218,7 +220,7 @@ thl_census_row(const struct thl_census *c, uint32_t site, struct thl_arena_site 
 {
     const struct thl_site_counts *counts = thl_site_counts(site);
     memset(row, 0, sizeof(*row));
-    put_counts(row, counts);
+    put_counts(row, site, counts);
     if (row->made == 0 && row->records == 0 && row->suppressed == 0 && c->tally[site].live == 0)
         return false;
     row->level = 255;
@@ -234,12 +236,11 @@ void
 thl_census_process(const struct thl_census *c, struct thl_verdict_process *out)
 {
     struct thl_arena_site row;
-    /* relaxed, both: a number and its bound */
-    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    uint32_t limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
+    struct thl_rack_counts all;
+    thl_rack_count(&all);
     *out = (struct thl_verdict_process){.descriptors = thl_descriptors_count("/proc/self/fd"),
                                         .silent_limit_s = c->silent_limit_s,
-                                        .at_bound = live >= limit};
+                                        .at_bound = all.live >= thl_rack_limit()};
     for (uint32_t i = 0; i < c->nsites; i++)
         if (c->tally[i].live && thl_census_row(c, i, &row))
             thl_verdict_add(out, &row);

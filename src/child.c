@@ -341,13 +341,15 @@ make(thole_logger *out, thole_logger parent, uint32_t level, uint32_t site, bool
      const struct builder *b)
 {
     unsigned logger = thl_logger_known(thl_slab_logger_of(parent));
-    const struct thl_slab_birth birth = {logger, site, level, parent, b->bytes, (uint32_t)b->size};
+    struct thl_slab_birth birth = {
+        logger, site, level, THL_SLAB_NO_THRESHOLD, parent, b->bytes, (uint32_t)b->size};
     thole_logger child;
+    uint32_t begun = thl_logger_begin_birth(logger, level, &birth.threshold);
     if (thl_slab_create(&child, &birth) < 0) {
         refuse(out, logger, site, late);
         return;
     }
-    thl_logger_open_gate(child);
+    thl_logger_end_birth(child, begun);
     *out = child;
 }
 

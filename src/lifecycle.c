@@ -20,6 +20,7 @@
 #include "notice.h"
 #include "observe.h"
 #include "producer.h"
+#include "rack.h"
 #include "settings.h"
 #include "site.h"
 #include "slab.h"
@@ -75,13 +76,13 @@ apply_limits(const struct thl_limits *l)
     _Static_assert(THL_LIMITS_CHILDREN_MAX == THL_SLAB_SLOTS - THL_SLAB_NAMED,
                    "what children= allows is what the table holds");
     /* relaxed, all: bounds that are read one by one */
-    atomic_store_explicit(&thl_slab_counts.limit, l->children, memory_order_relaxed);
     atomic_store_explicit(&thl_logger_counts.limit, l->loggers, memory_order_relaxed);
     atomic_store_explicit(&thl_child_context_limit, thl_config_limits_context(l),
                           memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.record_limit, l->record, memory_order_relaxed);
     atomic_store_explicit(&thl_emit_queues.block_ms, l->block ? l->block_ms : 0,
                           memory_order_relaxed);
+    thl_rack_set_limit(l->children);
     limits = *l;
 }
 

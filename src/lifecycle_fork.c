@@ -170,10 +170,10 @@ become_child(void)
     thl_lock_init(&thl_life.lock);
     thl_lock_init(&thl_life.shown);
     thl_life_init_changed();
+    thl_slab_after_fork(); /* the locks of racks, before gates are written */
     thl_logger_after_fork(true);
     thl_scheme_after_fork();
     thl_site_after_fork();
-    thl_slab_after_fork();
     thl_thread_after_fork();
     thl_zone_after_fork();
     thl_notice_after_fork();

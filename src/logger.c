@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "compiler.h"
 #include "lock.h"
+#include "rack.h"
 #include "rules.h"
 #include "slab.h"
 
@@ -250,10 +251,7 @@ find_threshold(thole_logger child, uint32_t which, uint32_t own)
         return own;
     if (THL_UNLIKELY(is_conditional(which)))
         return ask_rules(child);
-    if (which == 0)
-        return THL_LOGGER_UNKNOWN;
-    unsigned number = thl_logger_known(thl_slab_logger_of(child));
-    return atomic_load_explicit(&names[number].threshold, memory_order_relaxed);
+    return thl_logger_threshold(thl_slab_logger_of(child)); /* of this epoch, or a newer one */
 }
 
 /*
@@ -267,9 +265,10 @@ find_threshold(thole_logger child, uint32_t which, uint32_t own)
  * before T does, and T's look behind its write sees the change: it was not T's last. C and T may be
  * a change of rules and a bind, two binds, two changes of rules, or a level of its own and each.
  *
- * A child that C's walk does not meet. Its maker T lets it live, counts it (`made`, acq_rel), then
- * looks at the epoch. C moves the epoch, adds nothing to that count (thl_slab_walk, acq_rel), then
- * walks. If T's count comes first, C's walk meets the child; else T sees C's epoch.
+ * A child that C's walk does not meet. Its maker T asks, takes a rack's lock, writes the gate, lets
+ * the child live, gives the lock back, and looks at the epoch again. C moves the epoch, takes and
+ * gives back the lock of each rack (thl_rack_pass), then walks. If T had the lock first, C's walk
+ * meets the child, its gate written; else T sees C's epoch, and answers again as above.
  *
  * Rules newer than the epoch that T saw do no harm: C installs them, moves the epoch, and walks
  * only then.
@@ -302,6 +301,26 @@ thl_logger_open_gate(thole_logger child)
     } while (!same);
 }
 
+/* acquire: pairs with begin_change_locked */
+uint32_t
+thl_logger_begin_birth(unsigned number, uint32_t level, unsigned *threshold)
+{
+    uint32_t which = atomic_load_explicit(&epoch, memory_order_acquire);
+    *threshold = level != THL_SLAB_NO_LEVEL ? level : THL_SLAB_NO_THRESHOLD;
+    if (level == THL_SLAB_NO_LEVEL && which != 0 && !is_conditional(which))
+        *threshold = atomic_load_explicit(&names[number].threshold, memory_order_relaxed);
+    return which;
+}
+
+void
+thl_logger_end_birth(thole_logger child, uint32_t begun)
+{
+    /* relaxed: behind the acquire of a rack's lock */
+    if (THL_UNLIKELY(atomic_load_explicit(&epoch, memory_order_relaxed) != begun ||
+                     is_conditional(begun)))
+        thl_logger_open_gate(child);
+}
+
 /* A fork sees the order of the thread that amends: acquire and release keep the compiler to it. */
 void
 thl_logger_begin_amend(void)
@@ -325,8 +344,8 @@ open_gate_of(void *arg, thole_logger child, struct thl_slot *slot)
 
 /* ---- changes of rules ---- */
 
-/* From here to the end of a walk gates may be wrong, which a forked process must know. What was
- * settled before. */
+/* From here to the end of a walk gates may be wrong: a forked process must know. What held before.
+ */
 static uint32_t
 lock_for_change(void)
 {
@@ -378,6 +397,8 @@ unlock_changed(uint32_t before, int rc, struct thl_logger_walk *walk)
     else
         whole.epoch = begin_change_locked();
     pthread_mutex_unlock(&lock);
+    if (rc == 0)
+        thl_rack_pass();
     if (rc == 0 && walk)
         *walk = whole;
     else if (rc == 0)

@@ -41,6 +41,12 @@ thl_logger_known(unsigned number)
     return number < atomic_load_explicit(&thl_logger_counts.n, memory_order_acquire) ? number : 0;
 }
 
+/* What a child of this logger is born with: *threshold is its gate's, if that is known before its
+ * context is. `level` is its own, or THL_SLAB_NO_LEVEL. To be handed to thl_logger_end_birth once
+ * the child is alive. */
+uint32_t thl_logger_begin_birth(unsigned number, uint32_t level, unsigned *threshold);
+void thl_logger_end_birth(thole_logger child, uint32_t begun);
+
 /* The lowest level that the logger lets pass, or THL_LOGGER_UNKNOWN. */
 unsigned thl_logger_threshold(unsigned number);
 

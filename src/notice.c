@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "emit.h"
 #include "logger.h"
+#include "rack.h"
 #include "site.h"
 #include "slab.h"
 
@@ -110,12 +111,11 @@ thl_notice_config_error(const char *text)
 static uint32_t
 live_at(const struct thl_census *c, uint32_t site)
 {
-    const struct thl_site_counts *counts = thl_site_counts(site);
+    struct thl_rack_counts counts;
     if (c)
         return c->tally[site].live;
-    /* ended first (acquire), so that made is never less */
-    uint64_t ended = atomic_load_explicit(&counts->ended, memory_order_acquire); /* its end */
-    return (uint32_t)(atomic_load_explicit(&counts->made, memory_order_relaxed) - ended);
+    thl_rack_count_site(site, &counts);
+    return counts.live;
 }
 
 /* The site below `nsites` that holds most of those not taken yet, or nsites. */
@@ -233,8 +233,7 @@ say_child(thl_notice_fn fn, void *arg)
                    atomic_exchange_explicit(&child_site, 0, memory_order_relaxed));
     find_holders(holders, sizeof(holders));
     thole_field fields[] = {
-        thl_notice_uint("limit",
-                        atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed)),
+        thl_notice_uint("limit", thl_rack_limit()),
         thl_notice_text("src", src),
         thl_notice_uint("refused", refused - child_said),
         thl_notice_text("holders", holders),

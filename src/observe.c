@@ -17,6 +17,7 @@
 #include "logger.h"
 #include "news.h"
 #include "outbox.h"
+#include "rack.h"
 #include "report.h"
 #include "site.h"
 #include "slab.h"
@@ -108,9 +109,9 @@ publish_process(struct thl_arena_process *to)
     to->children_refused = s.children_refused;
     to->stale = s.stale;
     to->truncated = s.truncated;
-    /* relaxed: bounds, constant once started */
+    /* relaxed: a bound, constant once started */
     to->loggers_limit = atomic_load_explicit(&thl_logger_counts.limit, memory_order_relaxed);
-    to->children_limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
+    to->children_limit = thl_rack_limit();
     to->silent_limit_s = observe.census.silent_limit_s;
 }
 

@@ -18,6 +18,7 @@
 #include "emit.h"
 #include "logger.h"
 #include "notice.h"
+#include "rack.h"
 #include "site.h"
 #include "slab.h"
 #include "verdict.h"
@@ -74,15 +75,17 @@ count_calls(struct thole_stats *out, const struct thl_arena *arena)
 void
 thl_report_process(struct thole_stats *out, const struct thl_arena *arena)
 {
+    struct thl_rack_counts children;
     count_calls(out, arena);
     out->routed += load(&thl_emit_ledger.direct) + load(&thl_dispatch_notices_made);
     out->suppressed = load(&thl_emit_ledger.suppressed);
     out->called = out->routed + out->dropped + out->suppressed + out->queued;
     out->loggers = atomic_load_explicit(&thl_logger_counts.n, memory_order_relaxed) - 1;
     out->loggers_refused = load(&thl_logger_counts.refused);
-    out->children = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    out->children_peak = atomic_load_explicit(&thl_slab_counts.peak, memory_order_relaxed);
-    out->children_made = load(&thl_slab_counts.made);
+    thl_rack_count(&children);
+    out->children = children.live;
+    out->children_peak = children.peak;
+    out->children_made = children.made;
     out->children_refused = load(&thl_slab_counts.refused);
     out->stale = load(&thl_slab_counts.stale);
     out->truncated = load(&thl_emit_ledger.truncated) + load(&thl_child_truncated);

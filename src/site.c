@@ -261,35 +261,15 @@ thl_site_counts(uint32_t id)
 }
 
 /* relaxed: see struct thl_site_counts */
-static void
-raise_to(_Atomic uint32_t *most, uint32_t to)
+void
+thl_site_note_life(uint32_t id, uint32_t life_ds)
 {
-    uint32_t old = atomic_load_explicit(most, memory_order_relaxed);
-    while (old < to && !atomic_compare_exchange_weak_explicit(most, &old, to, memory_order_relaxed,
-                                                              memory_order_relaxed))
+    _Atomic uint32_t *longest = &thl_site_counts(id)->longest_ds;
+    uint32_t old = atomic_load_explicit(longest, memory_order_relaxed);
+    while (THL_UNLIKELY(old < life_ds) &&
+           !atomic_compare_exchange_weak_explicit(longest, &old, life_ds, memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
-}
-
-void
-thl_site_count_birth(uint32_t id, uint32_t now_ds, uint64_t all, uint32_t alive)
-{
-    struct thl_site_counts *c = thl_site_counts(id);
-    uint64_t made = 1 + atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
-    uint64_t live = made - atomic_load_explicit(&c->ended, memory_order_relaxed);
-    /* a handler that forked in between had them counted anew: see slab.c, count_out */
-    raise_to(&c->peak, live < alive ? (uint32_t)live : alive);
-    if (made > 1)
-        return;
-    atomic_store_explicit(&c->ended_before, all > alive ? all - alive : 0, memory_order_relaxed);
-    atomic_store_explicit(&c->first_ds, now_ds, memory_order_relaxed);
-}
-
-void
-thl_site_count_end(uint32_t id, uint32_t life_ds)
-{
-    struct thl_site_counts *c = thl_site_counts(id);
-    raise_to(&c->longest_ds, life_ds);
-    atomic_fetch_add_explicit(&c->ended, 1, memory_order_release); /* pairs with the census */
 }
 
 /* Alone here. When it made its first stays: those children came along. */
@@ -297,9 +277,9 @@ void
 thl_site_forget_counts(uint32_t id)
 {
     struct thl_site_counts *c = thl_site_counts(id);
+    thl_quota_reset(&c->quota, 0, 0);
     atomic_store_explicit(&c->made, 0, memory_order_relaxed);
     atomic_store_explicit(&c->ended, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->peak, 0, memory_order_relaxed);
     atomic_store_explicit(&c->longest_ds, 0, memory_order_relaxed);
     atomic_store_explicit(&c->records, 0, memory_order_relaxed);
     atomic_store_explicit(&c->suppressed, 0, memory_order_relaxed);

@@ -24,6 +24,7 @@
 #include <thole/field.h>
 
 #include "compiler.h"
+#include "quota.h"
 #include "record.h"
 
 #define THL_SITE_NONE UINT32_MAX
@@ -64,24 +65,22 @@ const char *thl_site_blob(const thole_site_ *site);
 uint32_t thl_site_count(void);
 
 /* What happened at a site. Counters: relaxed, ordering nothing. Private memory: a forked process
- * has its own. Of a site of children: made, ended and peak by whoever makes and ends them, first_ds
- * and ended_before by whoever made the first. Of a site of log calls: records by whoever
+ * has its own. Of a site of children: quota, first_ds and ended_before by whoever finds none of it
+ * at hand (rack.c), made and ended, without what racks count, by whoever takes a rack's count away,
+ * longest_ds by whoever ends one. Of a site of log calls: records and suppressed by whoever
  * dispatches. */
 struct thl_site_counts {
-    _Alignas(THL_CACHE_LINE) _Atomic uint64_t made;
-    _Atomic uint64_t ended;
+    _Alignas(THL_CACHE_LINE) struct thl_quota quota;
+    _Atomic uint32_t longest_ds; /* life of any that ended */
+    _Atomic uint32_t first_ds;   /* when it made its first: thl_slab_now_ds */
+    _Atomic uint64_t made, ended;
     _Atomic uint64_t ended_before; /* children of all sites that had ended when it made its first */
-    _Atomic uint32_t peak;         /* live at a time */
-    _Atomic uint32_t first_ds;     /* when it made its first: thl_slab_now_ds */
-    _Atomic uint32_t longest_ds;   /* life of any that ended */
-    _Atomic uint64_t records;
+    _Alignas(THL_CACHE_LINE) _Atomic uint64_t records;
     _Atomic uint64_t suppressed;
 };
 
-/* A child is made, of which all sites together have made `all` before, and `alive` are; one has
- * ended that lived so long; in a forked process. */
-void thl_site_count_birth(uint32_t id, uint32_t now_ds, uint64_t all, uint32_t alive);
-void thl_site_count_end(uint32_t id, uint32_t life_ds);
+/* A child has ended that lived so long; in a forked process. */
+void thl_site_note_life(uint32_t id, uint32_t life_ds);
 void thl_site_forget_counts(uint32_t id);
 
 /* Those of a number; of numbers never given, 0 among them, one for all. Never NULL. */

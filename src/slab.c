@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "block.h"
 #include "clock.h"
 #include "compiler.h"
 #include "pool.h"
+#include "rack.h"
 #include "site.h"
 
 /* The table that every handle points into, 8 MiB of address space of which only what is used takes
@@ -16,27 +18,18 @@
 static uint64_t gates[THL_SLAB_SLOTS] __attribute__((aligned(64)));
 THL_EXPORT uint64_t *thole_gates_ = gates;
 
-struct thl_slab_counts thl_slab_counts = {.limit = 65536};
+/* generation:32 | thl_slab_now_ds:32 of a slot's last child that was seen in a record. A table of
+ * its own: whoever dispatches does not touch what the makers of children write. */
+static _Atomic uint64_t uses[THL_SLAB_SLOTS];
+
+struct thl_slab_counts thl_slab_counts;
 
 static uint32_t process; /* which one, of a line of forks; written before there are other threads */
 
-static struct thl_pool slots = {.item_bytes = sizeof(struct thl_slot),
-                                .next_offset = offsetof(struct thl_slot, next)};
+struct thl_pool thl_slab_pool = {.item_bytes = sizeof(struct thl_slot),
+                                 .next_offset = offsetof(struct thl_slot, next)};
 
-/* Blocks: the class is in the top four bits of a block's number. Word 0 of a free block is its link
- * in the pool; of a live one the size of the context. */
-#define CLASSES 16u
-#define CLASS_SHIFT 28u
-#define CLASS_POOL(bytes)                                                                          \
-    {                                                                                              \
-        .item_bytes = (bytes), .next_offset = 0                                                    \
-    }
-static struct thl_pool blocks[CLASSES] = {
-    CLASS_POOL(32),   CLASS_POOL(64),   CLASS_POOL(96),   CLASS_POOL(128),
-    CLASS_POOL(192),  CLASS_POOL(256),  CLASS_POOL(384),  CLASS_POOL(520),
-    CLASS_POOL(768),  CLASS_POOL(1032), CLASS_POOL(1536), CLASS_POOL(2056),
-    CLASS_POOL(3072), CLASS_POOL(4104), CLASS_POOL(6144), CLASS_POOL(8200),
-};
+#define SPARE_BYTES 512 /* a larger block is not kept by a free slot */
 
 static uint32_t
 generation_of(uint64_t life)
@@ -60,94 +53,7 @@ static struct thl_slot *
 slot_at(thole_logger lg)
 {
     unsigned slot = thl_slab_slot_of(lg);
-    return slot < THL_SLAB_NAMED ? NULL : thl_pool_find(&slots, slot - THL_SLAB_NAMED);
-}
-
-static _Atomic uint64_t *
-block_words(uint32_t block)
-{
-    return thl_pool_find(&blocks[block >> CLASS_SHIFT], block & ((1u << CLASS_SHIFT) - 1));
-}
-
-static uint32_t
-block_room(uint32_t block)
-{
-    return blocks[block >> CLASS_SHIFT].item_bytes - 8;
-}
-
-static void
-store_words(_Atomic uint64_t *to, const void *from, uint32_t size)
-{
-    const unsigned char *bytes = from;
-    uint32_t whole = size / 8;
-    uint64_t word;
-    atomic_store_explicit(to, size, memory_order_release); /* pairs with thl_slab_copy */
-    for (uint32_t i = 0; i < whole; i++) {
-        memcpy(&word, bytes + 8 * (size_t)i, 8);
-        atomic_store_explicit(&to[1 + i], word, memory_order_release); /* as above */
-    }
-    if (size % 8) {
-        word = 0;
-        memcpy(&word, bytes + 8 * (size_t)whole, size % 8);
-        atomic_store_explicit(&to[1 + whole], word, memory_order_release); /* as above */
-    }
-}
-
-static uint32_t
-make_block(const void *context, uint32_t size)
-{
-    for (uint32_t c = 0; c < CLASSES; c++) {
-        if (size + 8 > blocks[c].item_bytes)
-            continue;
-        uint32_t item = thl_pool_take(&blocks[c], THL_POOL_ITEMS);
-        if (item == THL_POOL_NONE)
-            return THL_SLAB_NO_BLOCK;
-        uint32_t block = c << CLASS_SHIFT | item;
-        store_words(block_words(block), context, size);
-        return block;
-    }
-    return THL_SLAB_NO_BLOCK;
-}
-
-static void
-free_block(uint32_t block)
-{
-    if (block != THL_SLAB_NO_BLOCK)
-        thl_pool_give_back(&blocks[block >> CLASS_SHIFT], block & ((1u << CLASS_SHIFT) - 1));
-}
-
-/* Counts one more live child, unless that would pass the limit: never above it, not for a moment.
- */
-static bool
-count_in(void)
-{
-    /* relaxed, all of them: counters, ordering nothing */
-    uint32_t limit = atomic_load_explicit(&thl_slab_counts.limit, memory_order_relaxed);
-    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    do {
-        if (live >= limit)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(&thl_slab_counts.live, &live, live + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    uint32_t peak = atomic_load_explicit(&thl_slab_counts.peak, memory_order_relaxed);
-    while (peak < live + 1 &&
-           !atomic_compare_exchange_weak_explicit(&thl_slab_counts.peak, &peak, live + 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        ;
-    return true;
-}
-
-/* Never below nothing: where a handler forked amid a birth or an end, the child process counted
- * without that child, and then went on with it. */
-static void
-count_out(void)
-{
-    /* relaxed: a counter */
-    uint32_t live = atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed);
-    while (live > 0 &&
-           !atomic_compare_exchange_weak_explicit(&thl_slab_counts.live, &live, live - 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        ;
+    return slot < THL_SLAB_NAMED ? NULL : thl_pool_find(&thl_slab_pool, slot - THL_SLAB_NAMED);
 }
 
 uint32_t
@@ -156,17 +62,50 @@ thl_slab_now_ds(void)
     return (uint32_t)(thl_clock_coarse_ms() / 100) + 1;
 }
 
-/* A slot for the first time begins with generation 1; later with the one its last end left. */
-static void
-begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, thole_logger *out)
+/* ---- the block that a free slot keeps; only for whoever has the slot ---- */
+
+static uint32_t
+take_spare(struct thl_slot *slot)
 {
-    struct thl_slot *slot = thl_pool_find(&slots, item);
+    uint32_t spare = atomic_load_explicit(&slot->spare, memory_order_relaxed);
+    atomic_store_explicit(&slot->spare, 0, memory_order_relaxed);
+    return spare ? spare - 1 : THL_BLOCK_NONE;
+}
+
+static void
+keep_spare(struct thl_slot *slot, uint32_t block)
+{
+    if (block == THL_BLOCK_NONE || thl_block_room(block) > SPARE_BYTES)
+        thl_block_give_back(block);
+    else
+        atomic_store_explicit(&slot->spare, block + 1, memory_order_relaxed);
+}
+
+void
+thl_slab_drop_block(uint32_t item)
+{
+    thl_block_give_back(take_spare(thl_pool_find(&thl_slab_pool, item)));
+}
+
+/* THL_BLOCK_NONE without memory. */
+static uint32_t
+take_block(struct thl_slot *slot, uint32_t size)
+{
+    uint32_t block = take_spare(slot);
+    if (THL_LIKELY(block != THL_BLOCK_NONE) && THL_LIKELY(thl_block_fits(block, size)))
+        return block;
+    thl_block_give_back(block);
+    return thl_block_take(size);
+}
+
+/* ---- life ---- */
+
+/* A slot for the first time begins with generation 1; later with the one its last end left. */
+static thole_logger
+begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block)
+{
+    struct thl_slot *slot = thl_pool_find(&thl_slab_pool, item);
     const bool named = thl_slab_is_named(birth->parent);
-    const uint32_t now_ds = thl_slab_now_ds();
-    /* relaxed, both: counters */
-    thl_site_count_birth(birth->site, now_ds,
-                         atomic_load_explicit(&thl_slab_counts.made, memory_order_relaxed),
-                         atomic_load_explicit(&thl_slab_counts.live, memory_order_relaxed));
     /* relaxed: the slot is ours alone until `life` is stored with release below */
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
     uint32_t generation = generation_of(atomic_load_explicit(&slot->life, memory_order_relaxed));
@@ -175,8 +114,7 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, th
     atomic_store_explicit(&slot->site, birth->site, memory_order_relaxed);
     atomic_store_explicit(&slot->logger, birth->logger, memory_order_relaxed);
     atomic_store_explicit(&slot->level, birth->level, memory_order_relaxed);
-    atomic_store_explicit(&slot->born_ds, now_ds, memory_order_relaxed);
-    atomic_store_explicit(&slot->used_ds, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->born_ds, thl_slab_now_ds(), memory_order_relaxed);
     atomic_store_explicit(&slot->parent, named ? 0 : thl_slab_slot_of(birth->parent),
                           memory_order_relaxed);
     atomic_store_explicit(&slot->parent_generation, thl_slab_generation_of(birth->parent),
@@ -184,35 +122,34 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block, th
     atomic_store_explicit(&slot->process, process, memory_order_relaxed);
     atomic_store_explicit(&slot->context, ((context >> 32) + 1) << 32 | block,
                           memory_order_release); /* pairs with thl_slab_open */
+    /* relaxed: nobody sets this generation's gate before it sees `life` */
+    __atomic_store_n(&gates[item + THL_SLAB_NAMED], thl_slab_gate(generation, birth->threshold),
+                     __ATOMIC_RELAXED);
     atomic_store_explicit(&slot->life, life_of(generation, 1),
                           memory_order_release); /* pairs with thl_slab_open */
-    out->bits =
-        (uint64_t)generation << 32 | (uint64_t)birth->logger << 20 | (item + THL_SLAB_NAMED);
-    /* relaxed: the inline test asks the library, which looks at `life` */
-    __atomic_store_n(&gates[item + THL_SLAB_NAMED], (uint64_t)generation << 32, __ATOMIC_RELAXED);
+    return (thole_logger){(uint64_t)generation << 32 | (uint64_t)birth->logger << 20 |
+                          (item + THL_SLAB_NAMED)};
 }
 
 int
 thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth)
 {
-    if (!count_in())
-        return -ENOSPC;
-    uint32_t item = thl_pool_take(&slots, THL_SLAB_SLOTS - THL_SLAB_NAMED);
-    if (item == THL_POOL_NONE)
-        goto no_slot;
-    uint32_t block = birth->size ? make_block(birth->context, birth->size) : THL_SLAB_NO_BLOCK;
-    if (birth->size && block == THL_SLAB_NO_BLOCK)
-        goto no_block;
-    begin_life(item, birth, block, out);
-    atomic_fetch_add_explicit(&thl_slab_counts.made, 1,
-                              memory_order_acq_rel); /* pairs with thl_slab_walk */
+    struct thl_rack *rack;
+    uint32_t item, block = THL_BLOCK_NONE;
+    int rc = thl_rack_take(birth->site, &item, &rack);
+    if (rc < 0)
+        return rc;
+    if (birth->size) {
+        block = take_block(thl_pool_find(&thl_slab_pool, item), birth->size);
+        if (THL_UNLIKELY(block == THL_BLOCK_NONE)) {
+            thl_rack_cancel(rack, birth->site, item);
+            return -ENOMEM;
+        }
+        thl_block_fill(block, birth->context, birth->size);
+    }
+    *out = begin_life(item, birth, block);
+    thl_rack_unlock(rack);
     return 0;
-
-no_block:
-    thl_pool_give_back(&slots, item);
-no_slot:
-    count_out();
-    return -ENOMEM;
 }
 
 struct thl_slot *
@@ -253,21 +190,19 @@ end_life(struct thl_slot *slot, thole_logger lg)
     unsigned number = thl_slab_slot_of(lg);
     uint32_t generation = thl_slab_generation_of(lg) + 1;
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
+    uint32_t site = atomic_load_explicit(&slot->site, memory_order_relaxed); /* constant */
     /* A bind that raced with the end may still win the exchange: then its block is the one to free.
      * acq_rel: pairs with thl_slab_replace on both sides. */
     while (!atomic_compare_exchange_weak_explicit(&slot->context, &context,
                                                   ((context >> 32) + 1) << 32 | THL_SLAB_NO_BLOCK,
                                                   memory_order_acq_rel, memory_order_relaxed))
         ;
-    free_block((uint32_t)context);
+    keep_spare(slot, (uint32_t)context);
     __atomic_store_n(&gates[number], (uint64_t)generation << 32, __ATOMIC_RELAXED); /* a hint */
-    /* relaxed, both: constant for one child */
-    thl_site_count_end(atomic_load_explicit(&slot->site, memory_order_relaxed),
-                       thl_slab_now_ds() -
-                           atomic_load_explicit(&slot->born_ds, memory_order_relaxed));
-    count_out();
-    if (generation != UINT32_MAX) /* else retired */
-        thl_pool_give_back(&slots, number - THL_SLAB_NAMED);
+    /* relaxed: constant for one child */
+    thl_site_note_life(site, thl_slab_now_ds() -
+                                 atomic_load_explicit(&slot->born_ds, memory_order_relaxed));
+    thl_rack_give(site, number - THL_SLAB_NAMED, generation != UINT32_MAX); /* else retired */
 }
 
 bool
@@ -310,8 +245,8 @@ read_size(struct thl_slab_ref *ref)
     if (block == THL_SLAB_NO_BLOCK)
         return;
     uint64_t size =
-        atomic_load_explicit(block_words(block), memory_order_acquire); /* store_words */
-    ref->size = size < block_room(block) ? (uint32_t)size : block_room(block);
+        atomic_load_explicit(thl_block_words(block), memory_order_acquire); /* store_words */
+    ref->size = size < thl_block_room(block) ? (uint32_t)size : thl_block_room(block);
 }
 
 bool
@@ -334,7 +269,7 @@ thl_slab_copy(const struct thl_slab_ref *ref, void *to)
 {
     unsigned char *bytes = to;
     if ((uint32_t)ref->context != THL_SLAB_NO_BLOCK) {
-        _Atomic uint64_t *from = block_words((uint32_t)ref->context);
+        _Atomic uint64_t *from = thl_block_words((uint32_t)ref->context);
         for (uint32_t i = 0; i < (ref->size + 7) / 8; i++) {
             uint64_t word = atomic_load_explicit(&from[1 + i], memory_order_acquire); /* same */
             memcpy(bytes + 8 * (size_t)i, &word, 8);
@@ -347,17 +282,18 @@ int
 thl_slab_replace(const struct thl_slab_ref *ref, const void *context, uint32_t size)
 {
     uint64_t old = ref->context;
-    uint32_t block = make_block(context, size);
-    if (block == THL_SLAB_NO_BLOCK)
+    uint32_t block = thl_block_take(size);
+    if (block == THL_BLOCK_NONE)
         return -ENOMEM;
+    thl_block_fill(block, context, size);
     if (!atomic_compare_exchange_strong_explicit(
             &ref->slot->context, &old, ((old >> 32) + 1) << 32 | block,
             memory_order_acq_rel, /* pairs with thl_slab_open, and with end_life */
             memory_order_relaxed)) {
-        free_block(block);
+        thl_block_give_back(block);
         return -EAGAIN;
     }
-    free_block((uint32_t)ref->context);
+    thl_block_give_back((uint32_t)ref->context);
     return 0;
 }
 
@@ -387,12 +323,10 @@ thl_slab_threshold_of(thole_logger lg)
 bool
 thl_slab_walk(uint32_t *at, uint32_t n, thl_slab_fn fn, void *arg)
 {
-    atomic_fetch_add_explicit(&thl_slab_counts.made, 0,
-                              memory_order_acq_rel); /* pairs with thl_slab_create */
-    uint32_t made = atomic_load_explicit(&slots.made, memory_order_relaxed); /* a bound */
+    uint32_t made = thl_pool_end(&thl_slab_pool);
     uint32_t end = n < made - *at ? *at + n : made;
     for (; *at < end; ++*at) {
-        struct thl_slot *slot = thl_pool_find(&slots, *at);
+        struct thl_slot *slot = thl_pool_find(&thl_slab_pool, *at);
         if (!slot)
             continue;
         uint64_t life = atomic_load_explicit(&slot->life, memory_order_acquire); /* begin_life */
@@ -412,14 +346,25 @@ thl_slab_each(thl_slab_fn fn, void *arg)
     thl_slab_walk(&at, THL_SLAB_SLOTS, fn, arg);
 }
 
-/* relaxed: coarse times. Should the slot get another child in this very moment, that one is noted
- * as used at its birth. */
+/* relaxed, both: coarse times. A later child of the slot was noted, perhaps, but no earlier one is
+ * noted after it. */
 void
 thl_slab_note_use(thole_logger lg)
 {
-    struct thl_slot *slot = thl_slab_is_named(lg) ? NULL : thl_slab_find(lg);
-    if (slot)
-        atomic_store_explicit(&slot->used_ds, thl_slab_now_ds(), memory_order_relaxed);
+    _Atomic uint64_t *use = &uses[thl_slab_slot_of(lg)];
+    uint32_t generation = thl_slab_generation_of(lg);
+    if (thl_slab_is_named(lg))
+        return;
+    if (generation_of(atomic_load_explicit(use, memory_order_relaxed)) <= generation)
+        atomic_store_explicit(use, life_of(generation, thl_slab_now_ds()), memory_order_relaxed);
+}
+
+uint32_t
+thl_slab_used_ds(thole_logger lg)
+{
+    /* relaxed: as above */
+    uint64_t use = atomic_load_explicit(&uses[thl_slab_slot_of(lg)], memory_order_relaxed);
+    return generation_of(use) == thl_slab_generation_of(lg) ? (uint32_t)use : 0;
 }
 
 bool
@@ -428,7 +373,7 @@ thl_slab_is_orphan(const struct thl_slot *slot)
     uint32_t parent = atomic_load_explicit(&slot->parent, memory_order_relaxed); /* constant */
     if (parent == 0)
         return false;
-    const struct thl_slot *of = thl_pool_find(&slots, parent - THL_SLAB_NAMED);
+    const struct thl_slot *of = thl_pool_find(&thl_slab_pool, parent - THL_SLAB_NAMED);
     uint64_t life = of ? atomic_load_explicit(&of->life, memory_order_relaxed) : 0; /* a hint */
     return generation_of(life) !=
            atomic_load_explicit(&slot->parent_generation, memory_order_relaxed);
@@ -447,8 +392,9 @@ recount(void *arg, thole_logger child, struct thl_slot *slot)
     struct thl_site_counts *c =
         thl_site_counts(atomic_load_explicit(&slot->site, memory_order_relaxed));
     (void)child;
-    atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->peak, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->made, 1, memory_order_relaxed); /* alone here, all three */
+    atomic_fetch_add_explicit(&c->quota.peak, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->quota.credits, 1, memory_order_relaxed);
     ++*live;
 }
 
@@ -458,8 +404,9 @@ thl_slab_after_fork(void)
 {
     uint32_t live = 0, nsites = thl_site_count();
     process++;
+    thl_rack_forget_holders();
     for (uint32_t id = 0; id <= nsites; id++)
         thl_site_forget_counts(id);
     thl_slab_each(recount, &live);
-    atomic_store_explicit(&thl_slab_counts.live, live, memory_order_relaxed); /* alone here */
+    thl_rack_after_fork(live);
 }

@@ -6,7 +6,7 @@
  *   gate[slot]  generation:32 | 0:28 | threshold + 1:4         what the inline test reads
  *   slot        life     = generation:32 | references:32      0 references: free
  *               context  = version:32 | block:32              THL_SLAB_NO_BLOCK: none
- *   block       word 0 the context's size in bytes, then its bytes, from size-classed pools
+ *   block       word 0 the context's size in bytes, then its bytes: block.h
  *
  * Private memory, not the arena: after fork the child process has an exact snapshot of its own.
  *
@@ -23,7 +23,7 @@
  * Ordering: life (acq_rel on the way down) pairs with itself: all uses before the end. context
  * (release) pairs with thl_slab_open (acquire): the block's words. gate is read relaxed: it is a
  * hint for the inline test, and every use checks `life` again; those who write it (acq_rel) see
- * each other, and `made` (acq_rel) pairs with itself in thl_slab_walk: logger.c, open_gate.
+ * each other: logger.c, open_gate. A maker writes it before `life`, so before any of them.
  * Progress: lock-free. Models: tests/race/models/slab.pml, context.pml; stress: tests/race/child.c.
  */
 #ifndef THL_SLAB_H
@@ -35,9 +35,10 @@
 #include <thole/thole.h>
 
 #define THL_SLAB_SLOTS (1u << 20)
-#define THL_SLAB_NAMED 4096u /* slots below are named loggers */
-#define THL_SLAB_NO_BLOCK UINT32_MAX
+#define THL_SLAB_NAMED 4096u         /* slots below are named loggers */
+#define THL_SLAB_NO_BLOCK UINT32_MAX /* THL_BLOCK_NONE */
 #define THL_SLAB_NO_LEVEL 255u
+#define THL_SLAB_NO_THRESHOLD UINT32_MAX /* not known yet: the gate is shut */
 
 struct thl_slot {
     _Atomic uint64_t life;
@@ -47,7 +48,7 @@ struct thl_slot {
     _Atomic uint32_t level;   /* its own, or THL_SLAB_NO_LEVEL */
     _Atomic uint32_t process; /* that made it: see thl_slab_is_own */
     _Atomic uint32_t born_ds; /* thl_slab_now_ds */
-    _Atomic uint32_t used_ds; /* when a record of its was dispatched last; 0: never */
+    _Atomic uint32_t spare;   /* block + 1 that the free slot keeps; 0: none */
     _Atomic uint32_t parent;  /* the slot of the child it was made of; 0: of a named logger */
     _Atomic uint32_t parent_generation;
     uint32_t pad[2];
@@ -63,12 +64,12 @@ struct thl_slab_ref {
     uint32_t generation, size; /* bytes of the context */
 };
 
-struct thl_slab_counts {
-    _Atomic uint32_t limit; /* children=; set by the configuration */
-    _Atomic uint32_t live, peak;
-    _Atomic uint64_t made, refused, stale;
+struct thl_slab_counts { /* the others are in rack.h */
+    _Atomic uint64_t refused, stale;
 };
 extern struct thl_slab_counts thl_slab_counts;
+
+extern struct thl_pool thl_slab_pool; /* of slots, by number less THL_SLAB_NAMED: for racks */
 
 static inline unsigned
 thl_slab_slot_of(thole_logger lg)
@@ -112,12 +113,14 @@ thl_slab_gate(uint32_t generation, unsigned threshold)
 struct thl_slab_birth {
     unsigned logger; /* the named one it hangs from */
     uint32_t site, level;
+    unsigned threshold; /* of its gate; or THL_SLAB_NO_THRESHOLD */
     thole_logger parent;
     const void *context;
     uint32_t size;
 };
 
-/* Makes a child with one reference. Its gate is shut (unknown) until thl_slab_set_gate. -ENOSPC
+/* Makes a child with one reference. It is alive before thl_rack_pass() returns that began after
+ * that, or this call began after that call's caller wrote what it wrote. -ENOSPC
  * past the limit, -ENOMEM without memory. Somebody's garbage may end it before this returns. */
 int thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth);
 
@@ -146,8 +149,8 @@ void thl_slab_set_gate(thole_logger lg, unsigned threshold);
 /* The threshold in a child's gate; past THOLE_OFF when it is not known, or another child's. */
 unsigned thl_slab_threshold_of(thole_logger lg);
 
-/* Calls fn for every child that is live while the walk passes it. One that it does not meet was
- * counted as made after the walk began, and its maker sees what the caller did before that. */
+/* Calls fn for every child that is live while the walk passes it. Makers of children that it does
+ * not meet see what the caller did before thl_rack_pass, if it called that first. */
 typedef void (*thl_slab_fn)(void *arg, thole_logger lg, struct thl_slot *slot);
 void thl_slab_each(thl_slab_fn fn, void *arg);
 
@@ -160,6 +163,12 @@ uint32_t thl_slab_now_ds(void);
 
 /* A record of this logger is dispatched: notes the use, if it is a child that still lives. */
 void thl_slab_note_use(thole_logger lg);
+
+/* When a record of the child was dispatched last; 0: never. */
+uint32_t thl_slab_used_ds(thole_logger lg);
+
+/* The block that a free slot keeps goes back to its pool: for racks. */
+void thl_slab_drop_block(uint32_t item);
 
 /* Whether the child that this one was made of has ended. */
 bool thl_slab_is_orphan(const struct thl_slot *slot);

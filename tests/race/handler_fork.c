@@ -50,7 +50,7 @@ look(thole_logger net)
     if (s.children_refused != 0)
         return 2;
     for (uint32_t id = 1; id <= thl_site_count(); id++)
-        if (atomic_load(&thl_site_counts(id)->peak) > 2)
+        if (atomic_load(&thl_site_counts(id)->quota.peak) > 2)
             return 3;
     return 0;
 }

@@ -228,28 +228,14 @@ builder_put_all(struct builder *b, const struct thl_site_key *keys, const struct
 /* ---- a context of one call site ---- */
 
 /* What most children are born with: the fields of their call site, whose keys are checked once and
- * for all. Whole words are laid down, for thl_slab_create loads them a moment later, and a word put
- * together from smaller stores would have to be waited for. */
-struct pen {
-    unsigned char *to;
-    uint64_t word;
-    unsigned bits; /* of `word` that are laid down, below 64 */
-};
-
-/* The first `n` bytes of `word`, 1 to 8; the others are 0. */
-static inline void
-write_part(struct pen *pen, uint64_t word, unsigned n)
+ * for all. Eight bytes are stored at a time, also where fewer are meant: the next ones go over the
+ * rest. So the bytes behind the context are written, and nothing is read that is not the caller's.
+ */
+static inline unsigned char *
+put_word(unsigned char *to, uint64_t word, size_t n)
 {
-    unsigned bits = pen->bits + 8 * n;
-    uint64_t whole = pen->word | word << pen->bits;
-    if (bits >= 64) {
-        memcpy(pen->to, &whole, 8);
-        pen->to += 8;
-        whole = pen->bits ? word >> (64 - pen->bits) : 0;
-        bits -= 64;
-    }
-    pen->word = whole;
-    pen->bits = bits;
+    memcpy(to, &word, 8);
+    return to + n;
 }
 
 /* `n` bytes, 1 to 7, and none beyond. */
@@ -257,29 +243,24 @@ static inline uint64_t
 read_part(const char *from, size_t n)
 {
     uint32_t low = 0, high = 0;
-    if (n == 1)
-        return (unsigned char)*from;
-    size_t each = n < 4 ? 2 : 4;
-    if (n < 4) {
-        memcpy(&low, from, 2);
-        memcpy(&high, from + n - 2, 2);
-    } else {
+    if (n >= 4) {
         memcpy(&low, from, 4);
         memcpy(&high, from + n - 4, 4);
+        return low | (uint64_t)high << 8 * (n - 4);
     }
-    return low | (uint64_t)high << 8 * (n - each);
+    if (n == 1)
+        return (unsigned char)*from;
+    memcpy(&low, from, 2);
+    memcpy(&high, from + n - 2, 2);
+    return low | (uint64_t)high << 8 * (n - 2);
 }
 
-static inline void
-write_bytes(struct pen *pen, const char *from, size_t n)
+static inline unsigned char *
+put_bytes(unsigned char *to, const char *from, size_t n)
 {
-    uint64_t word;
-    for (; n >= 8; n -= 8, from += 8) {
-        memcpy(&word, from, 8);
-        write_part(pen, word, 8);
-    }
-    if (n > 0)
-        write_part(pen, read_part(from, n), (unsigned)n);
+    for (; n >= 8; n -= 8, from += 8, to += 8)
+        memcpy(to, from, 8);
+    return n > 0 ? put_word(to, read_part(from, n), n) : to;
 }
 
 static inline uint32_t
@@ -291,26 +272,24 @@ value_size(const struct thl_value *value)
 }
 
 /* As thl_field_tagged_put does. */
-static inline void
-write_field(struct pen *pen, const struct thl_site_key *key, const struct thl_value *value)
+static inline unsigned char *
+put_field(unsigned char *to, const struct thl_site_key *key, const struct thl_value *value)
 {
     uint32_t size = value_size(value);
-    write_part(pen, value->type | (uint64_t)key->size << 8 | (uint64_t)size << 16,
-               THL_FIELD_TAG_BYTES);
-    write_bytes(pen, key->text, key->size);
+    to = put_word(to, value->type | key->size << 8 | size << 16, THL_FIELD_TAG_BYTES);
+    to = put_bytes(to, key->text, key->size);
     if (thl_field_is_bytes(value->type))
-        write_bytes(pen, value->v.p, size);
-    else if (size)
-        write_part(pen, value->v.u, 8);
+        return put_bytes(to, value->v.p, size);
+    return put_word(to, value->v.u, size);
 }
 
 /* False when there is more to it: keys that are not known or not distinct, values to be cut. */
 static bool
-write_all(struct builder *b, uint32_t site, const struct thl_site_key *keys,
-          const struct thl_value *values, unsigned n)
+put_all(struct builder *b, uint32_t site, const struct thl_site_key *keys,
+        const struct thl_value *values, unsigned n)
 {
     const struct thl_site_text *text = thl_site_find(site);
-    struct pen pen = {b->bytes, 0, 0};
+    unsigned char *to = b->bytes;
     size_t size = 0;
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || !text || !text->distinct)
         return false;
@@ -319,8 +298,7 @@ write_all(struct builder *b, uint32_t site, const struct thl_site_key *keys,
     if (size > b->limit)
         return false;
     for (unsigned i = 0; i < n; i++)
-        write_field(&pen, &keys[i], &values[i]);
-    memcpy(pen.to, &pen.word, 8);
+        to = put_field(to, &keys[i], &values[i]);
     b->size = size;
     return true;
 }
@@ -369,7 +347,7 @@ make_of(thole_logger *out, thole_logger parent, uint32_t site, bool late,
     }
     if (!ref.slot)
         parent = thl_slab_named(thl_logger_known(thl_slab_logger_of(parent)));
-    if (ref.slot || !write_all(&b, site, keys, values, n))
+    if (ref.slot || !put_all(&b, site, keys, values, n))
         builder_put_all(&b, keys, values, n);
     make(out, parent, level, site, late, &b);
 }

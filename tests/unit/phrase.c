@@ -118,8 +118,12 @@ make_sites(void)
     for (unsigned i = 0; i < SITES; i++) {
         struct site *s = &sites[i];
         const bool odd = one_in(3);
-        s->text = (struct thl_site_text){
-            "src/some file.c", messages[below(4)], 15, 0, i, 0, 0, s->tag, s->key};
+        s->text = (struct thl_site_text){.file = "src/some file.c",
+                                         .file_size = 15,
+                                         .msg = messages[below(4)],
+                                         .line = i,
+                                         .tags = s->tag,
+                                         .key = s->key};
         s->text.msg_size = (uint32_t)strlen(s->text.msg);
         s->text.nfields = (uint8_t)(one_in(8) ? below(FIELDS + 1) : below(5));
         for (unsigned j = 0; j < s->text.nfields; j++) {

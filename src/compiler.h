@@ -6,6 +6,7 @@
 #define THL_EXPORT __attribute__((visibility("default")))
 #define THL_COLD __attribute__((cold, noinline))
 #define THL_APART __attribute__((noinline)) /* its registers cost those who do not call it */
+#define THL_ALWAYS_INLINE inline __attribute__((always_inline))
 #define THL_TLS _Thread_local __attribute__((tls_model("initial-exec")))
 #define THL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define THL_UNLIKELY(x) __builtin_expect(!!(x), 0)

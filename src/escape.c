@@ -1,108 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Escaping: clean runs are copied whole, so ordinary text costs one scan and one memcpy. */
+/* Escaping: runs that need none are copied as they are scanned, so ordinary text costs little more
+ * than a copy. */
 #include "escape.h"
 
-#include <stdint.h>
+#include "escape_scan.h"
 
-/* Per byte: whether it can be copied as it is in a style. Bytes from 0x80 never: they are looked at
- * as sequences. Bit n belongs to enum thl_escape n. */
-#define ALL 0xF
-static const uint8_t clean[256] = {
-    [0x20] = ALL,
-    [0x21] = ALL,
-    [0x22] = 1 << THL_ESCAPE_TEXT,
-    [0x23] = ALL,
-    [0x24] = ALL,
-    [0x25] = ALL,
-    [0x26] = ALL,
-    [0x27] = ALL,
-    [0x28] = ALL,
-    [0x29] = ALL,
-    [0x2a] = ALL,
-    [0x2b] = ALL,
-    [0x2c] = ALL,
-    [0x2d] = ALL,
-    [0x2e] = ALL,
-    [0x2f] = ALL,
-    [0x30] = ALL,
-    [0x31] = ALL,
-    [0x32] = ALL,
-    [0x33] = ALL,
-    [0x34] = ALL,
-    [0x35] = ALL,
-    [0x36] = ALL,
-    [0x37] = ALL,
-    [0x38] = ALL,
-    [0x39] = ALL,
-    [0x3a] = ALL,
-    [0x3b] = ALL,
-    [0x3c] = ALL,
-    [0x3d] = ALL,
-    [0x3e] = ALL,
-    [0x3f] = ALL,
-    [0x40] = ALL,
-    [0x41] = ALL,
-    [0x42] = ALL,
-    [0x43] = ALL,
-    [0x44] = ALL,
-    [0x45] = ALL,
-    [0x46] = ALL,
-    [0x47] = ALL,
-    [0x48] = ALL,
-    [0x49] = ALL,
-    [0x4a] = ALL,
-    [0x4b] = ALL,
-    [0x4c] = ALL,
-    [0x4d] = ALL,
-    [0x4e] = ALL,
-    [0x4f] = ALL,
-    [0x50] = ALL,
-    [0x51] = ALL,
-    [0x52] = ALL,
-    [0x53] = ALL,
-    [0x54] = ALL,
-    [0x55] = ALL,
-    [0x56] = ALL,
-    [0x57] = ALL,
-    [0x58] = ALL,
-    [0x59] = ALL,
-    [0x5a] = ALL,
-    [0x5b] = ALL,
-    [0x5d] = ALL & ~(1 << THL_ESCAPE_SD_VALUE),
-    [0x5e] = ALL,
-    [0x5f] = ALL,
-    [0x60] = ALL,
-    [0x61] = ALL,
-    [0x62] = ALL,
-    [0x63] = ALL,
-    [0x64] = ALL,
-    [0x65] = ALL,
-    [0x66] = ALL,
-    [0x67] = ALL,
-    [0x68] = ALL,
-    [0x69] = ALL,
-    [0x6a] = ALL,
-    [0x6b] = ALL,
-    [0x6c] = ALL,
-    [0x6d] = ALL,
-    [0x6e] = ALL,
-    [0x6f] = ALL,
-    [0x70] = ALL,
-    [0x71] = ALL,
-    [0x72] = ALL,
-    [0x73] = ALL,
-    [0x74] = ALL,
-    [0x75] = ALL,
-    [0x76] = ALL,
-    [0x77] = ALL,
-    [0x78] = ALL,
-    [0x79] = ALL,
-    [0x7a] = ALL,
-    [0x7b] = ALL,
-    [0x7c] = ALL,
-    [0x7d] = ALL,
-    [0x7e] = ALL,
-};
+enum { CALM = 8 };
+
+typedef size_t run_fn(bool copies, char *to, unsigned set, const char *s, size_t n);
 
 static bool
 is_tail(unsigned char c)
@@ -150,92 +55,203 @@ thl_escape_cut(const char *s, size_t n, size_t limit)
     return limit;
 }
 
-static void
-put_hex(struct thl_buf *out, const char *prefix, unsigned code, unsigned digits)
+static char *
+write_hex(char *to, char kind, unsigned code, unsigned digits)
 {
     static const char hex[] = "0123456789abcdef";
-    char text[8];
-    size_t n = 0;
-    text[n++] = prefix[0];
-    text[n++] = prefix[1];
+    *to++ = '\\';
+    *to++ = kind;
     while (digits-- > 0)
-        text[n++] = hex[(code >> (4 * digits)) & 0xF];
-    thl_buf_put(out, text, n);
+        *to++ = hex[(code >> (4 * digits)) & 0xF];
+    return to;
 }
 
-static void
-put_ascii(struct thl_buf *out, enum thl_escape how, unsigned char c)
+static char *
+write_control(char *to, enum thl_escape how, unsigned code)
+{
+    return how == THL_ESCAPE_JSON ? write_hex(to, 'u', code, 4) : write_hex(to, 'x', code, 2);
+}
+
+static char *
+write_ascii(char *to, enum thl_escape how, unsigned char c)
 {
     static const char json_short[] = {
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
-    if (c == '\\' || c == '"' || c == ']') {
-        thl_buf_putc(out, '\\');
-        thl_buf_putc(out, (char)c);
-    } else if (how != THL_ESCAPE_JSON) {
-        put_hex(out, "\\x", c, 2);
-    } else if (c < sizeof(json_short) && json_short[c]) {
-        thl_buf_putc(out, '\\');
-        thl_buf_putc(out, json_short[c]);
-    } else {
-        put_hex(out, "\\u", c, 4);
+    const bool is_short = how == THL_ESCAPE_JSON && c < sizeof(json_short) && json_short[c];
+    if (c >= 0x20 && c != 0x7F) {
+        to[0] = '\\';
+        to[1] = (char)c;
+        return to + 2;
     }
+    if (!is_short)
+        return write_control(to, how, c);
+    to[0] = '\\';
+    to[1] = json_short[c];
+    return to + 2;
 }
 
-/* A sequence or a stray byte from 0x80 up; the bytes eaten. */
-static size_t
-put_wide(struct thl_buf *out, enum thl_escape how, const char *s, size_t n)
+/* A sequence or a stray byte from 0x80 up. */
+static char *
+write_wide(char *to, enum thl_escape how, const char *s, size_t size)
 {
     const unsigned char *u = (const unsigned char *)s;
-    size_t size = thl_escape_utf8(s, n);
     if (size == 0) {
-        thl_buf_lit(out, "\xEF\xBF\xBD");
-        return 1;
+        memcpy(to, "\xEF\xBF\xBD", 3);
+        return to + 3;
     }
     if (size == 2 && u[0] == 0xC2 && u[1] < 0xA0) /* C1 */
-        put_hex(out, how == THL_ESCAPE_JSON ? "\\u" : "\\x", u[1], how == THL_ESCAPE_JSON ? 4 : 2);
-    else if (size == 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0xA8 || u[2] == 0xA9))
-        put_hex(out, "\\u", 0x2000u + (u[2] & 0x3Fu), 4);
-    else
-        thl_buf_put(out, s, size);
-    return size;
+        return write_control(to, how, u[1]);
+    if (size == 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] == 0xA8 || u[2] == 0xA9))
+        return write_hex(to, 'u', 0x2000u + (u[2] & 0x3Fu), 4);
+    memcpy(to, s, size);
+    return to + size;
 }
 
-void
-thl_escape_put(struct thl_buf *out, enum thl_escape how, const char *s, size_t n)
+/* The one character at *s that is no part of a run; at most THL_ESCAPE_WORST bytes for each of its
+ * own. */
+static char *
+write_one(char *to, enum thl_escape how, const char **s, const char *end)
 {
-    const uint8_t bit = (uint8_t)(1u << how);
-    size_t i = 0;
-    while (i < n && !out->overflow) {
-        size_t run = i;
-        while (run < n && (clean[(unsigned char)s[run]] & bit))
-            run++;
-        thl_buf_put(out, s + i, run - i);
-        i = run;
-        if (i == n)
-            return;
-        if ((unsigned char)s[i] < 0x80)
-            put_ascii(out, how, (unsigned char)s[i++]);
-        else
-            i += put_wide(out, how, s + i, n - i);
+    const char *at = *s;
+    if ((unsigned char)*at < 0x80) {
+        *s = at + 1;
+        return write_ascii(to, how, (unsigned char)*at);
+    }
+    const size_t size = thl_escape_utf8(at, (size_t)(end - at));
+    *s = at + (size ? size : 1);
+    return write_wide(to, how, at, size);
+}
+
+/* The bytes of the sequence whose first four bytes are x, the first one lowest, if it has two or
+ * three and no control is among those that begin like it; else 0, and somebody looks closer. */
+static THL_ALWAYS_INLINE size_t
+plain_sequence(uint32_t x)
+{
+    if ((x & 0xC0E0) == 0x80C0)
+        return (x & 0xFF) > 0xC2 || (x & 0xE0FF) == 0xA0C2 ? 2 : 0;
+    if ((x & 0xC0C0F0) == 0x8080E0 && (x & 0xFF) != 0xE0 && (x & 0xFF) != 0xED &&
+        (x & 0xFFFF) != 0x80E2)
+        return 3;
+    return 0;
+}
+
+/* Text that is not English: sequence after sequence, and the spaces between. Ends where a run of
+ * ASCII begins, or a character that is to be escaped. */
+static THL_ALWAYS_INLINE char *
+copy_sequences(char *to, unsigned set, const char **s, const char *end)
+{
+    const char *at = *s;
+    while (end - at >= 4) {
+        const uint32_t x = thl_escape_load_32(at);
+        size_t size = plain_sequence(x);
+        if (size == 0 && (x & 0x8080) == 0x8000 && thl_escape_passes[x & 0xFF] >> set & 1)
+            size = 1;
+        if (size == 0)
+            break;
+        memcpy(to, at, 4);
+        at += size;
+        to += size;
+    }
+    *s = at;
+    return to;
+}
+
+/* Where one byte is escaped the next is often near: looked at one by one until CALM pass in a row. */
+static THL_ALWAYS_INLINE char *
+write_near(char *to, enum thl_escape how, const char **s, const char *end)
+{
+    const char *at = *s;
+    for (int calm = 0; at < end && calm < CALM; at++) {
+        const unsigned char c = (unsigned char)*at;
+        if (thl_escape_passes[c] >> how & 1) {
+            *to++ = (char)c;
+            calm++;
+        } else if (c < 0x80) {
+            to = write_ascii(to, how, c);
+            calm = 0;
+        } else {
+            break;
+        }
+    }
+    *s = at;
+    return to;
+}
+
+static THL_ALWAYS_INLINE char *
+write_with(char *to, enum thl_escape how, const char *s, size_t n, run_fn *run)
+{
+    const char *end = s + n;
+    for (;;) {
+        const size_t clean = run(true, to, how, s, (size_t)(end - s));
+        s += clean;
+        to += clean;
+        if (s == end)
+            return to;
+        if ((unsigned char)*s < 0x80) {
+            to = write_near(to, how, &s, end);
+            continue;
+        }
+        to = copy_sequences(to, how, &s, end);
+        if (s < end && (unsigned char)*s >= 0x80)
+            to = write_one(to, how, &s, end);
     }
 }
 
 char *
 thl_escape_write(char *to, enum thl_escape how, const char *s, size_t n)
 {
-    struct thl_buf out;
-    thl_buf_init(&out, to, THL_ESCAPE_WORST * n);
-    thl_escape_put(&out, how, s, n);
-    return to + out.size;
+    return write_with(to, how, s, n, thl_escape_run);
 }
+
+char *
+thl_escape_write_plain(char *to, enum thl_escape how, const char *s, size_t n)
+{
+    return write_with(to, how, s, n, thl_escape_run_plain);
+}
+
+/* With less room than the worst case wants: run by run, character by character. */
+static size_t
+put_step(struct thl_buf *out, enum thl_escape how, const char *s, size_t n)
+{
+    const size_t room = out->capacity - out->size;
+    const size_t run = thl_escape_run(true, out->bytes + out->size, how, s, n < room ? n : room);
+    char text[4 * THL_ESCAPE_WORST];
+    const char *at = s + run;
+    out->size += run;
+    if (run == n)
+        return n;
+    if (thl_escape_passes[(unsigned char)*at] >> how & 1)
+        out->overflow = true;
+    else
+        thl_buf_put(out, text, (size_t)(write_one(text, how, &at, s + n) - text));
+    return (size_t)(at - s);
+}
+
+void
+thl_escape_put(struct thl_buf *out, enum thl_escape how, const char *s, size_t n)
+{
+    while (n > 0 && !out->overflow) {
+        if (n <= (out->capacity - out->size) / THL_ESCAPE_WORST) {
+            char *to = out->bytes + out->size;
+            out->size += (size_t)(thl_escape_write(to, how, s, n) - to);
+            return;
+        }
+        const size_t eaten = put_step(out, how, s, n);
+        s += eaten;
+        n -= eaten;
+    }
+}
+
+/* ---- bare words ---- */
 
 bool
 thl_escape_is_bare(const char *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7F)
-            return false;
-    }
-    return n > 0;
+    return n > 0 && thl_escape_run(false, NULL, THL_ESCAPE_SET_BARE, s, n) == n;
+}
+
+bool
+thl_escape_is_bare_plain(const char *s, size_t n)
+{
+    return n > 0 && thl_escape_run_plain(false, NULL, THL_ESCAPE_SET_BARE, s, n) == n;
 }

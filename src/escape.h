@@ -18,7 +18,7 @@ enum thl_escape {
     THL_ESCAPE_SD_VALUE /* RFC 5424, 6.3.3: \" \\ \] ; controls as the text \xNN */
 };
 
-/* Appends the n bytes at s, escaped. */
+/* Appends the n bytes at s, escaped; what does not fit is cut between two characters. */
 void thl_escape_put(struct thl_buf *out, enum thl_escape how, const char *s, size_t n);
 
 /* The same to `to`, which has room: a byte becomes at most so many (6: \u001b in JSON; else 4:
@@ -29,6 +29,10 @@ char *thl_escape_write(char *to, enum thl_escape how, const char *s, size_t n);
 /* Whether the text can stand in logfmt without quotes: 1 or more of 0x21..0x7E without " = and \.
  */
 bool thl_escape_is_bare(const char *s, size_t n);
+
+/* The same two without vector instructions, for the test that compares. */
+char *thl_escape_write_plain(char *to, enum thl_escape how, const char *s, size_t n);
+bool thl_escape_is_bare_plain(const char *s, size_t n);
 
 /* The bytes of the valid UTF-8 sequence that begins at s (1 to 4), or 0. */
 size_t thl_escape_utf8(const char *s, size_t n);

@@ -210,7 +210,7 @@ write_positive(char *to, const struct binary *b, const struct kind *kind)
 
 /* `bits` are the number's without its sign. */
 static inline char *
-write(char *to, uint64_t bits, bool negative, const struct kind *kind)
+write_bits(char *to, uint64_t bits, bool negative, const struct kind *kind)
 {
     const uint64_t one = UINT64_C(1) << kind->width, fraction = bits & (one - 1);
     const int biased = (int)(bits >> kind->width);
@@ -233,7 +233,7 @@ thl_number_write_double(char *to, double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof(bits));
-    return write(to, bits & INT64_MAX, bits >> 63, &double_kind);
+    return write_bits(to, bits & INT64_MAX, bits >> 63, &double_kind);
 }
 
 char *
@@ -241,7 +241,7 @@ thl_number_write_float(char *to, float x)
 {
     uint32_t bits;
     memcpy(&bits, &x, sizeof(bits));
-    return write(to, bits & INT32_MAX, bits >> 31, &float_kind);
+    return write_bits(to, bits & INT32_MAX, bits >> 31, &float_kind);
 }
 
 void

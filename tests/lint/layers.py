@@ -11,8 +11,8 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'arena_layout buf clock compiler console descriptors errname escape lock network number number_addr '
-             'number_digits number_double number_powers thread verdict zone'),
+    ('base', 'arena_layout buf clock compiler console descriptors errname escape escape_scan '
+             'lock network number number_addr number_digits number_double number_powers thread verdict zone'),
     ('values', 'config config_condition config_error config_limits config_log config_sinks '
                'config_text config_uri field field_text level record view'),
     ('storage', 'arena block pool quota rack ring site slab'),

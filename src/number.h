@@ -21,7 +21,7 @@ enum {
     THL_NUMBER_DATETIME_MAX = 19, /* "2026-11-22T12:54:01" */
     THL_NUMBER_MICROS_MAX = 7,    /* ".123456" */
     THL_NUMBER_RFC3339_MAX = 27,
-    THL_NUMBER_ADDR_MAX = 112 /* a unix path of 108, "@" and a name; IPv6 needs 58 */
+    THL_NUMBER_ADDR_MAX = 112 /* a unix path; IPv6 needs 58 */
 };
 
 char *thl_number_write_uint(char *to, uint64_t x);

@@ -60,6 +60,15 @@ thl_number_hex_digits(uint32_t x)
     return __builtin_bswap64(nibbles + THL_NUMBER_ZEROS + letters * ('a' - '0' - 10));
 }
 
+static inline void
+thl_number_store_4(char *to, uint32_t bytes)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap32(bytes);
+#endif
+    memcpy(to, &bytes, sizeof(bytes));
+}
+
 /* x < 10^8, with leading zeros. */
 static inline char *
 thl_number_write_8(char *to, uint32_t x)

@@ -297,42 +297,73 @@ write_text(char *to, const char *from, size_t n)
     return to + n;
 }
 
-static const unsigned char *
-values_of(const struct thl_record *record)
+/* The values of a record that are still to come. */
+struct values {
+    const unsigned char *at, *end;
+};
+
+/* Made for each type apart where `type` is a constant. NULL for what cannot be decoded. */
+static THL_ALWAYS_INLINE char *
+write_value(char *to, enum thl_format format, uint32_t type, struct values *values)
 {
-    return (const unsigned char *)(record + 1) + thl_field_pad(record->context_size);
+    struct thl_value v;
+    size_t eaten = thl_field_site_get(&v, type, values->at, (size_t)(values->end - values->at));
+    values->at += eaten;
+    return THL_LIKELY(eaten > 0) ? thl_format_write_value(to, format, v) : NULL;
+}
+
+static inline char *
+write_next(char *to, enum thl_format format, uint32_t type, struct values *values)
+{
+    switch (type) {
+    case THOLE_FIELD_INT:
+        return write_value(to, format, THOLE_FIELD_INT, values);
+    case THOLE_FIELD_UINT:
+        return write_value(to, format, THOLE_FIELD_UINT, values);
+    case THOLE_FIELD_STRING:
+        return write_value(to, format, THOLE_FIELD_STRING, values);
+    case THOLE_FIELD_DOUBLE:
+        return write_value(to, format, THOLE_FIELD_DOUBLE, values);
+    case THOLE_FIELD_BOOL:
+        return write_value(to, format, THOLE_FIELD_BOOL, values);
+    default:
+        return write_value(to, format, type, values);
+    }
+}
+
+/* The fields of the record, from their first piece of text on, and what follows them. */
+static inline char *
+write_fields(char *to, const struct thl_phrase_line *line, const char *text)
+{
+    const struct thl_phrase *p = line->phrase;
+    const enum thl_format format = line->options->format;
+    const unsigned char *record = (const unsigned char *)line->record;
+    const uint16_t *size = p->size + BEFORE_VALUE;
+    struct values values = {record + sizeof(*line->record) +
+                                thl_field_pad(line->record->context_size),
+                            record + line->size};
+    for (const uint8_t *type = p->type, *end = type + p->nfields; type < end; type++) {
+        const size_t n = *size++;
+        to = write_next(write_text(to, text, n), format, *type, &values);
+        text += n;
+        if (THL_UNLIKELY(!to))
+            return NULL;
+    }
+    return write_text(to, text, *size);
 }
 
 size_t
 thl_phrase_write(struct thl_phrases *all, const struct thl_phrase_line *line, char *to)
 {
     const struct thl_format_options *o = line->options;
-    const enum thl_format format = o->format;
     const struct thl_phrase *p = line->phrase;
-    const unsigned char *from = values_of(line->record);
-    const unsigned char *end = (const unsigned char *)line->record + line->size;
-    const uint16_t *size = p->size;
-    const char *text = p->text;
-    char *begin = to;
-    to = write_text(to, text, size[BEFORE_TIME]);
-    to = thl_format_write_time(to, &all->clock[format], o, line->unix_ns);
-    text += size[BEFORE_TIME];
-    to = write_text(to, text, size[HEAD]);
-    text += size[HEAD];
+    const char *text = p->text + p->size[BEFORE_TIME];
+    char *end = write_text(to, p->text, p->size[BEFORE_TIME]);
+    end = thl_format_write_time(end, &all->clock[o->format], o, line->unix_ns);
+    end = write_text(end, text, p->size[HEAD]);
     if (line->context)
-        to = write_text(to, line->context->text, line->context->text_size);
-    size += BEFORE_VALUE;
-    for (unsigned i = 0; i < p->nfields; i++) {
-        struct thl_value v;
-        size_t eaten = thl_field_site_get(&v, p->type[i], from, (size_t)(end - from));
-        if (THL_UNLIKELY(eaten == 0))
-            return 0;
-        to = write_text(to, text, *size);
-        to = thl_format_write_value(to, format, v);
-        text += *size++;
-        from += eaten;
-    }
-    to = write_text(to, text, *size);
-    const size_t n = (size_t)(to - begin);
+        end = write_text(end, line->context->text, line->context->text_size);
+    end = write_fields(end, line, text + p->size[HEAD]);
+    const size_t n = end ? (size_t)(end - to) : 0;
     return o->max_bytes > 0 && n > o->max_bytes ? 0 : n;
 }

@@ -27,6 +27,7 @@
  * and batches that are worth a system call. */
 #define HANDFUL 512
 #define HANDFUL_BYTES (128u * 1024)
+#define MANY 256 /* records of a round after which the next follows at once */
 #define NAP_MIN_MS 1
 #define NAP_MAX_MS 5
 #define SLEEP_AFTER_MS 100
@@ -100,15 +101,15 @@ let_fork(void)
     pthread_mutex_lock(&writer.round);
 }
 
-/* Everything that was queued when it began; dropped, not written, past the end's deadline. */
-static bool
+/* Everything that was queued when it began; dropped, not written, past the end's deadline. How many
+ * records that were. */
+static size_t
 drain(struct thl_dispatch *d)
 {
     struct thl_merge *m = &writer.merge;
     thl_merge_begin(m);
-    bool any = m->n > 0;
-    size_t records = 0, bytes = 0;
-    while (m->n > 0) {
+    size_t records = 0, bytes = 0, all = 0;
+    for (; m->n > 0; all++) {
         struct thl_merge_source *s = thl_merge_oldest(m);
         if (THL_UNLIKELY(thl_dispatch_is_hurried(d))) {
             thl_merge_discard(m, s);
@@ -124,7 +125,7 @@ drain(struct thl_dispatch *d)
         }
     }
     thl_dispatch_release(d);
-    return any;
+    return all;
 }
 
 static void
@@ -147,7 +148,9 @@ is_left_alone(void)
     return left_alone;
 }
 
-static bool
+enum found { NOTHING, LITTLE, MUCH };
+
+static enum found
 round_once(struct thl_dispatch *d)
 {
     /* acquire: what was queued before the ticket was drawn is in this round */
@@ -157,7 +160,8 @@ round_once(struct thl_dispatch *d)
     let_fork();
     if (atomic_exchange_explicit(&thl_dispatch_reopen, false, memory_order_relaxed)) /* a flag */
         thl_dispatch_reopen_all(d);
-    bool any = drain(d);
+    size_t records = drain(d);
+    bool any = false;
     if (!is_left_alone()) { /* else the next writer says it, to targets that are served */
         any |= thl_news_say(d, false);
         if (!atomic_load_explicit(&writer.stop, memory_order_relaxed)) /* a round late */
@@ -166,7 +170,7 @@ round_once(struct thl_dispatch *d)
     thl_dispatch_zone(d);
     pthread_mutex_unlock(&writer.round);
     acknowledge(ticket);
-    return any;
+    return any || records >= MANY ? MUCH : records > 0 ? LITTLE : NOTHING;
 }
 
 /* ---- sleeping ---- */
@@ -298,12 +302,15 @@ run(void *arg)
     thl_emit_never_wait();
     for (;;) {
         bool stop = atomic_load_explicit(&writer.stop, memory_order_seq_cst);
-        if (round_once(d))
-            idleness = (struct idleness){thl_clock_mono_ms(), NAP_MIN_MS};
-        else if (stop)
+        enum found found = round_once(d);
+        if (found == NOTHING && stop)
             break;
-        else
+        if (found == NOTHING)
             idle(d, &idleness);
+        else
+            idleness = (struct idleness){thl_clock_mono_ms(), NAP_MIN_MS};
+        if (found == LITTLE && !stop)
+            rest(THL_BELL_NAPPING, NAP_MIN_MS);
     }
     say_last_words(d);
     end(d);
@@ -424,12 +431,6 @@ leave_alone(void)
     return ended;
 }
 
-static bool
-is_self(void)
-{
-    return pthread_equal(pthread_self(), writer.thread) != 0;
-}
-
 int
 thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
 {
@@ -437,7 +438,7 @@ thl_writer_stop(const struct timespec *soft, const struct timespec *deadline)
     thl_flood_end(); /* what is called from now on is dropped as stopped */
     atomic_store_explicit(&writer.stop, true, memory_order_seq_cst);
     thl_emit_wake_surely();
-    if (is_self()) { /* exit() inside a sink that it serves */
+    if (pthread_equal(pthread_self(), writer.thread)) { /* exit() inside a sink that it serves */
         leave_alone();
         return -ESRCH;
     }

@@ -2,13 +2,14 @@
 /*
  * The writer: one thread that empties all queues, merged by time, into the targets' outboxes.
  *
- * Sleep. While records come it looks again at once. Without any it naps for 1 to 5 ms (nobody need
- * wake it, but a ring that is a quarter full, a flush or a stop does), and after 100 ms without
- * any it sleeps without a deadline: it sets the bell to ASLEEP, issues a membarrier and looks at
- * all queues once more. A producer stores its record before it looks at the bell, with no fence
- * between; the membarrier is that fence, on its behalf. So either the writer's second look finds
- * the record, or the producer finds the bell and wakes it. Where there is no membarrier (an old
- * kernel, a seccomp filter) it only naps. Model: tests/race/models/wake.pml.
+ * Sleep. While many records come it looks again at once; after a few it naps for 1 ms first, for to
+ * look at a queue takes its lines from the thread that fills it. Without any it naps for 1 to 5 ms
+ * (nobody need wake it, but a ring that is a quarter full, a flush or a stop does), and after 100
+ * ms without any it sleeps without a deadline: it sets the bell to ASLEEP, issues a membarrier and
+ * looks at all queues once more. A producer stores its record before it looks at the bell, with no
+ * fence between; the membarrier is that fence, on its behalf. So either the writer's second look
+ * finds the record, or the producer finds the bell and wakes it. Where there is no membarrier (an
+ * old kernel, a seccomp filter) it only naps. Model: tests/race/models/wake.pml.
  */
 #ifndef THL_WRITER_H
 #define THL_WRITER_H

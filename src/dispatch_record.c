@@ -123,7 +123,7 @@ offer_in_place(struct thl_dispatch *d, struct thl_outbox *o, unsigned style)
 }
 
 /* Rendered apart: for several targets, with a number, when it may be that there is no room. */
-THL_COLD static void
+THL_APART static void
 offer_copy(struct thl_dispatch *d, size_t i, const struct thl_route *route, unsigned how)
 {
     struct thl_outbox *o = d->outbox[i];

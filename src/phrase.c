@@ -12,8 +12,9 @@
 #include "format_write.h"
 #include "phrase_context.h"
 
-#define PHRASES_LOG2 11
-#define PHRASES (1u << PHRASES_LOG2)
+#define PAIRS_LOG2 11
+#define PAIRS (1u << PAIRS_LOG2) /* of phrases: two that meet do not drive each other out */
+#define WHOLE_BYTES (32 * 1024)
 #define FIELDS_MAX 16
 #define TEXT_BYTES 960
 #define CHUNK THL_PHRASE_SPARE /* text is copied in whole chunks */
@@ -37,7 +38,9 @@ struct thl_phrases {
     struct thl_phrase_contexts *contexts;
     struct thl_format_clock clock[THL_FORMATS];
     struct thl_view view; /* while a phrase is made */
-    struct thl_phrase phrase[PHRASES];
+    char whole[WHOLE_BYTES];
+    unsigned turn; /* which of a pair goes */
+    struct thl_phrase phrase[PAIRS][2];
 };
 
 struct thl_phrases *
@@ -223,16 +226,16 @@ make(struct thl_phrases *all, struct thl_phrase *phrase, uint64_t name,
      const struct thl_phrase_line *line)
 {
     struct thl_format_options whole = *line->options;
-    char bytes[TEXT_BYTES];
     struct thl_buf text;
     whole.max_bytes = 0;
     phrase->name = name;
     phrase->keys = 0;
     phrase->nfields = line->site->nfields;
     phrase->usable = false;
-    thl_buf_init(&text, bytes, sizeof(bytes));
+    thl_buf_init(&text, all->whole, sizeof(all->whole));
     if (line->site->nfields > FIELDS_MAX || !note_fields(phrase, line) ||
-        !view_site(&all->view, line) || thl_format_put(&text, &whole, &all->view) != 0)
+        !view_site(&all->view, line) || thl_format_put(&text, &whole, &all->view) != 0 ||
+        text.size > TEXT_BYTES)
         return;
     phrase->room = room_of(line, text.size);
     phrase->usable = take_apart(phrase, &text, line, &all->view);
@@ -258,6 +261,18 @@ is_out_of_the_ordinary(const struct thl_phrase_line *line)
            line->size < sizeof(*r) + thl_field_pad(r->context_size);
 }
 
+static inline const struct thl_phrase *
+find_or_make(struct thl_phrases *all, uint64_t name, const struct thl_phrase_line *line)
+{
+    struct thl_phrase *pair =
+        all->phrase[(name * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - PAIRS_LOG2)];
+    if (THL_LIKELY(pair[0].name == name))
+        return &pair[0];
+    if (THL_UNLIKELY(pair[1].name != name))
+        make(all, &pair[all->turn++ % 2], name, line);
+    return pair[1].name == name ? &pair[1] : &pair[0];
+}
+
 THL_APART static bool
 find_context(struct thl_phrases *all, struct thl_phrase_line *line)
 {
@@ -275,10 +290,7 @@ thl_phrase_find(struct thl_phrases *all, struct thl_phrase_line *line)
 {
     if (THL_UNLIKELY(is_out_of_the_ordinary(line)))
         return false;
-    const uint64_t name = name_of(line), hash = name * UINT64_C(0x9E3779B97F4A7C15);
-    struct thl_phrase *p = &all->phrase[hash >> (64 - PHRASES_LOG2)];
-    if (THL_UNLIKELY(p->name != name))
-        make(all, p, name, line);
+    const struct thl_phrase *p = find_or_make(all, name_of(line), line);
     line->phrase = p;
     line->context = NULL;
     line->room = p->room + line->size * THL_ESCAPE_WORST;

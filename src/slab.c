@@ -9,6 +9,7 @@
 #include "block.h"
 #include "clock.h"
 #include "compiler.h"
+#include "field.h"
 #include "pool.h"
 #include "rack.h"
 #include "site.h"
@@ -242,10 +243,11 @@ read_size(struct thl_slab_ref *ref)
 {
     uint32_t block = (uint32_t)ref->context;
     ref->size = 0;
+    ref->words = NULL;
     if (block == THL_SLAB_NO_BLOCK)
         return;
-    uint64_t size =
-        atomic_load_explicit(thl_block_words(block), memory_order_acquire); /* store_words */
+    ref->words = thl_block_words(block);
+    uint64_t size = atomic_load_explicit(ref->words, memory_order_acquire); /* thl_block_fill */
     ref->size = size < thl_block_room(block) ? (uint32_t)size : thl_block_room(block);
 }
 
@@ -264,17 +266,26 @@ thl_slab_open(struct thl_slab_ref *ref, thole_logger lg)
     return true;
 }
 
+static inline void
+copy_word(unsigned char *to, _Atomic uint64_t *from)
+{
+    uint64_t word = atomic_load_explicit(from, memory_order_acquire); /* thl_block_fill */
+    memcpy(to, &word, 8);
+}
+
 bool
 thl_slab_copy(const struct thl_slab_ref *ref, void *to)
 {
-    unsigned char *bytes = to;
-    if ((uint32_t)ref->context != THL_SLAB_NO_BLOCK) {
-        _Atomic uint64_t *from = thl_block_words((uint32_t)ref->context);
-        for (uint32_t i = 0; i < (ref->size + 7) / 8; i++) {
-            uint64_t word = atomic_load_explicit(&from[1 + i], memory_order_acquire); /* same */
-            memcpy(bytes + 8 * (size_t)i, &word, 8);
-        }
+    unsigned char *bytes = to, *end = bytes + thl_field_pad(ref->size);
+    _Atomic uint64_t *from = ref->words ? ref->words + 1 : NULL;
+    for (; end - bytes >= 32; bytes += 32, from += 4) {
+        copy_word(bytes, from);
+        copy_word(bytes + 8, from + 1);
+        copy_word(bytes + 16, from + 2);
+        copy_word(bytes + 24, from + 3);
     }
+    for (; bytes < end; bytes += 8, from++)
+        copy_word(bytes, from);
     return is_unchanged(ref);
 }
 

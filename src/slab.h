@@ -60,6 +60,7 @@ _Static_assert(sizeof(struct thl_slot) == 64, "one cache line");
 /* What a log call holds of a child while it copies. */
 struct thl_slab_ref {
     struct thl_slot *slot;
+    _Atomic uint64_t *words; /* of the block; or NULL */
     uint64_t context;
     uint32_t generation, size; /* bytes of the context */
 };

@@ -5,8 +5,10 @@
  * Who: two users; each makes children (the first holds two at a time), hands a reference on through
  *   a mailbox, gives its own back, and then gives it back once more through the stale handle. A
  *   binder swaps a block of a child that may end at that moment.
- * Steps: each load, store, compare-and-swap of the C code is one step. `live` and `made` are changed
- *   in one step: their loops retry until the exchange succeeds and look at nothing else.
+ * Steps: each load, store, compare-and-swap of the C code is one step. `live`, which stands for the
+ *   credits of quota.pml, and `made` are changed in one step. A free slot that is at hand on a rack
+ *   (src/rack.c) is free all the same: here it goes through the list each time, which is harder. The
+ *   first user takes both of its slots from the list in one exchange where it can.
  * Claims: a slot is popped only when nobody uses it, and the list holds none that is used; references
  *   counted are references held; a stale handle changes nothing; every block is freed exactly once;
  *   a holder finds its own gate; `live` never passes the limit; at the end all is free and shut.
@@ -62,7 +64,10 @@ inline check_list()
 
 inline pop(item)
 {
-    won = false;
+    if
+    :: spare != NONE -> item = spare; spare = NONE; won = true
+    :: else -> won = false
+    fi;
     d_step { tag = head_tag; top = head_top };
     do
     :: won -> break
@@ -76,6 +81,10 @@ inline pop(item)
         }
     :: !won && top != 0 ->
         below = next[top - 1];
+        if /* follow(): what is read may be no link any more */
+        :: two && below != 0 -> second = below; below = next[below - 1]
+        :: else -> second = 0
+        fi;
         d_step {
             if
 #ifdef MUTANT_NO_TAG
@@ -84,12 +93,17 @@ inline pop(item)
             :: head_top == top && head_tag == tag ->
 #endif
                 item = top - 1; head_top = below; head_tag++; won = true;
-                assert(!used[item]); used[item] = true; check_list()
+                assert(!used[item]); used[item] = true;
+                if
+                :: second != 0 -> spare = second - 1; assert(!used[spare]); used[spare] = true
+                :: else
+                fi;
+                check_list()
             :: else -> tag = head_tag; top = head_top
             fi
         }
     od;
-    tag = 0; top = 0; below = 0; won = false
+    tag = 0; top = 0; below = 0; second = 0; won = false
 }
 
 inline push(item)
@@ -148,12 +162,12 @@ inline create(h)
         :: else ->
             take_block(b);
             d_step { version[h.slot]++; block[h.slot] = b; b = 0 };
+            d_step { gate_gen[h.slot] = gen[h.slot]; gate_open[h.slot] = true };
             d_step {
                 assert(refs[h.slot] == 0 && held[h.slot] == 0);
                 h.gen = gen[h.slot]; serial[h.slot]++; h.serial = serial[h.slot];
                 refs[h.slot] = 1; held[h.slot] = 1
-            };
-            d_step { gate_gen[h.slot] = h.gen; gate_open[h.slot] = true }
+            }
         fi
     :: else
     fi
@@ -250,7 +264,7 @@ inline use_and_drop(h)
     assert(ok)
 }
 
-#define LOCALS byte tag, top, below, g, r, b, i, n; bool won, ok
+#define LOCALS byte tag, top, below, second, spare = NONE, g, r, b, i, n; bool won, ok
 
 proctype user(bool two; byte rounds)
 {
@@ -296,6 +310,10 @@ proctype user(bool two; byte rounds)
         };
         if :: ok -> use_and_drop(got) :: else fi
     od;
+    if
+    :: spare != NONE -> d_step { used[spare] = false }; push(spare); spare = NONE
+    :: else
+    fi;
     done++
 }
 

@@ -2,7 +2,8 @@
 /*
  * Claim: while 3 threads bind children and give them levels, and rules have conditions, a process
  * that is forked (fork, _Fork) at any moment has no gate left behind: each answers what the rules,
- * asked again, say. A thread in the middle of a bind did not come along to write it.
+ * asked again, say. A thread in the middle of a bind did not come along to write it. And while they
+ * make and end children, the process finds room for its own, each in a slot that is nobody else's.
  *
  * usage: forked_gates [MILLISECONDS]
  */
@@ -13,13 +14,26 @@
 #include <unistd.h>
 
 #include "logger.h"
+#include "slab.h"
 
 #define BINDERS 3
 #define SHARED 4
+#define LIMIT 200
+#define BURST 40 /* of children, that come and go */
 
 static thole_logger shared[SHARED];
 static _Atomic bool over;
 static _Atomic uint64_t binds;
+
+static void
+make_and_end(unsigned n)
+{
+    thole_logger child[BURST];
+    for (unsigned i = 0; i < n; i++)
+        thole_child(&child[i], thole_get("net"), "n", i);
+    for (unsigned i = 0; i < n; i++)
+        thole_unref(&child[i]);
+}
 
 static void *
 bind_without_end(void *arg)
@@ -32,15 +46,42 @@ bind_without_end(void *arg)
             thole_bind(&copy, "state", (seed >> 24) % 3);
         else
             thole_set_level(shared[0], (enum thole_level)((seed >> 24) % 10));
+        if (seed >> 21 & 1)
+            make_and_end(1 + (seed >> 24) % BURST);
         binds++;
     }
     return NULL;
+}
+
+/* All that the bound leaves, and none more, each in a slot of its own and alive. */
+static bool
+has_room(void)
+{
+    static thole_logger child[LIMIT + 1];
+    static bool taken[THL_SLAB_SLOTS];
+    struct thole_stats s = {.size = sizeof(s)};
+    for (int i = 0; i < SHARED; i++)
+        taken[thl_slab_slot_of(shared[i])] = true;
+    thole_stats(&s);
+    for (uint64_t i = s.children; i <= LIMIT; i++) {
+        thole_child(&child[i], thole_get("net"), "n", i);
+        bool fits = thl_slab_find(child[i]) && !taken[thl_slab_slot_of(child[i])];
+        if (fits != (i < LIMIT))
+            return false;
+        taken[thl_slab_slot_of(child[i])] = fits;
+    }
+    for (uint64_t i = s.children; i < LIMIT; i++)
+        if (!thl_slab_unref(child[i]))
+            return false;
+    return true;
 }
 
 /* 0, or the number of the child that was left behind. */
 static int
 look(void)
 {
+    if (!has_room())
+        return 100;
     for (int i = 0; i < SHARED; i++) {
         enum thole_level found = thole_get_level(shared[i]);
         thl_logger_open_gate(shared[i]);
@@ -59,7 +100,7 @@ main(int argc, char **argv)
     int64_t until = mono_ms() + duration_ms(argc, argv, 3000);
     if (UNDER_TSAN) /* it has no forks from threads */
         return 77;
-    start_with("null:", "queue=256K");
+    start_with("null:", "queue=256K,children=200");
     CHECK(thole_configure("info,net{state=1}=trace,net{state=2}=error") == 0);
     for (int i = 0; i < SHARED; i++)
         thole_child(&shared[i], thole_get("net"), "slot", i, "state", 0);

@@ -2,7 +2,7 @@
 /*
  * Claim: a handler forks amid any step of a thread that makes and ends children, and the child
  * process goes on where the handler interrupted it: no count wraps, none of its children is refused
- * for that.
+ * for that, and no two of them have one slot.
  *
  * usage: handler_fork [ROUNDS]
  */
@@ -15,6 +15,7 @@
 #include "slab.h"
 
 #define STEPS 1000
+#define BURST 20 /* more than a rack keeps of one call site */
 
 static volatile sig_atomic_t forked;
 static volatile pid_t pid; /* of the process that the handler forked */
@@ -38,11 +39,31 @@ make_and_end(thole_logger net)
     thole_unref(&child);
 }
 
+/* False when two are in one slot, or one is not alive. */
+static bool
+make_and_end_many(thole_logger net)
+{
+    thole_logger child[BURST];
+    bool fine = true;
+    for (unsigned i = 0; i < BURST; i++)
+        thole_child(&child[i], net, "n", i, "text", "of some length, for a block of another size");
+    for (unsigned i = 0; i < BURST; i++) {
+        fine &= thl_slab_find(child[i]) != NULL;
+        for (unsigned k = 0; k < i; k++)
+            fine &= thl_slab_slot_of(child[k]) != thl_slab_slot_of(child[i]);
+    }
+    for (unsigned i = 0; i < BURST; i++)
+        thole_unref(&child[i]);
+    return fine;
+}
+
 /* 0, or what is wrong in the child process. */
 static int
 look(thole_logger net)
 {
     make_and_end(net);
+    if (!make_and_end_many(net) || !make_and_end_many(net))
+        return 4;
     struct thole_stats s = {.size = sizeof(s)};
     thole_stats(&s);
     if (s.children != 0)
@@ -50,7 +71,8 @@ look(thole_logger net)
     if (s.children_refused != 0)
         return 2;
     for (uint32_t id = 1; id <= thl_site_count(); id++)
-        if (atomic_load(&thl_site_counts(id)->quota.peak) > 2)
+        if (atomic_load(&thl_site_counts(id)->quota.peak) >
+            (thl_site_find(id)->nfields == 1 ? 2 : BURST + 1))
             return 3;
     return 0;
 }
@@ -75,7 +97,10 @@ main(int argc, char **argv)
         CHECK(timer_settime(timer, 0, &when, NULL) == 0);
         while (pid == 0 && !forked)
             for (int i = 0; i < STEPS && pid == 0 && !forked; i++)
-                make_and_end(net);
+                if (i % 8)
+                    make_and_end(net);
+                else
+                    CHECK(make_and_end_many(net));
         if (forked)
             _exit(look(net));
         CHECK(waitpid(pid, &status, 0) == pid);

@@ -29,6 +29,15 @@ end(void)
 #define TIME(x) TEXT(thl_number_put_rfc3339(&b, x))
 #define ADDR(sa, n) TEXT(thl_number_put_addr(&b, sa, n))
 
+static uint64_t
+next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
 THL_TEST(number, integers)
 {
     cr_expect_str_eq(INT(0), "0");
@@ -46,6 +55,31 @@ THL_TEST(number, integers)
     cr_expect_str_eq(TEXT(thl_number_put_hex(&b, 0)), "0x0");
     cr_expect_str_eq(TEXT(thl_number_put_hexbytes(&b, "\0\xff\x10", 3)), "00ff10");
     cr_expect_str_eq(TEXT(thl_number_put_padded(&b, 7, 3)), "007");
+}
+
+static void
+expect_like_printf(uint64_t x)
+{
+    char want[64];
+    snprintf(want, sizeof(want), "%llu", (unsigned long long)x);
+    if (strcmp(UINT(x), want) != 0)
+        cr_assert_fail("%s is written %s", want, text);
+    snprintf(want, sizeof(want), "0x%llx", (unsigned long long)x);
+    if (strcmp(TEXT(thl_number_put_hex(&b, x)), want) != 0)
+        cr_assert_fail("%s is written %s", want, text);
+    snprintf(want, sizeof(want), "-%llu.%09u", (unsigned long long)(x / 10000000000),
+             (unsigned)(x / 10 % 1000000000));
+    if (x / 10 % 10 != 0 && strcmp(SECONDS(-(int64_t)(x / 10)), want) != 0)
+        cr_assert_fail("%s s is written %s", want, text);
+}
+
+THL_TEST(number, integers_of_all_lengths_are_as_printf_has_them)
+{
+    uint64_t state = 88172645463325252u;
+    for (uint64_t x = 0; x < 20000; x++)
+        expect_like_printf(x);
+    for (int i = 0; i < 300000; i++)
+        expect_like_printf(next_random(&state) >> i % 64);
 }
 
 THL_TEST(number, seconds)
@@ -105,15 +139,6 @@ THL_TEST(number, addresses)
 
 /* ---- any zone, and odd addresses ---- */
 
-static uint64_t
-next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 static void
 expect_like_gmtime(int64_t ns, int32_t offset_s)
 {
@@ -146,6 +171,20 @@ ipv6(const char *address, uint32_t scope, uint16_t port)
     a.sin6_scope_id = scope;
     cr_assert_eq(inet_pton(AF_INET6, address, &a.sin6_addr), 1);
     return ADDR(&a, sizeof(a));
+}
+
+THL_TEST(number, ipv4_has_any_byte_anywhere)
+{
+    for (uint32_t x = 0; x < 1024; x++) {
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(x * 64))};
+        const unsigned char bytes[4] = {(unsigned char)x, (unsigned char)(x / 4),
+                                        (unsigned char)(x * 7), (unsigned char)(255 - x)};
+        char want[64];
+        memcpy(&a.sin_addr, bytes, 4);
+        snprintf(want, sizeof(want), "%u.%u.%u.%u:%u", bytes[0], bytes[1], bytes[2], bytes[3],
+                 (uint16_t)(x * 64));
+        cr_expect_str_eq(ADDR(&a, sizeof(a)), want);
+    }
 }
 
 THL_TEST(number, ipv6_with_scope_and_mapped_and_cut_short)

@@ -19,7 +19,8 @@
 #define BATCH 20
 #define BATCHES 2500
 #define PAUSE_US 50
-#define PAIRS 50000 /* create_drop, of each thread and turn */
+#define FLUSH_EVERY 100 /* batches: where the writer gets no core for long the queue would fill */
+#define PAIRS 50000     /* create_drop, of each thread and turn */
 #define TURNS 7
 #define LIMITS "children=1044480"
 #define RECORD_BYTES (16 + 8 + WORK_BYTES_CONTEXT) /* one number beside the context */
@@ -52,6 +53,8 @@ cycle_all(unsigned thread, void *arg)
         for (uint64_t k = 0; k < BATCH; k++)
             cycle(net, i * BATCH + k + thread);
         hist_add(&job->hist[thread], (double)(bench_now_ns() - from) / BATCH);
+        if (i % FLUSH_EVERY == FLUSH_EVERY - 1)
+            thole_flush(60000);
         bench_pause_us(PAUSE_US);
     }
 }

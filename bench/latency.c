@@ -19,6 +19,10 @@
 #define BATCHES 2000 /* timed, of each thread */
 #define WARM 1000    /* before them: the ring has been used all round */
 #define PAUSE_US 100
+/* Batches between two flushes: without a pause, and where the writer gets no core for long, the
+ * queue would fill. */
+#define FLUSH_WARM 20
+#define FLUSH_EVERY 100
 #define THREADS 64
 
 typedef void (*burst_fn)(thole_logger lg, uint64_t i);
@@ -92,11 +96,10 @@ measure_thole(unsigned thread, void *arg)
         uint64_t took = bench_ticks() - from;
         if (i >= WARM)
             hist_add(&job->hist[thread], (double)took / BATCH);
-        else if (i % 50 == 49)
-            thole_flush(1000);
-        else
-            continue;
-        bench_pause_us(PAUSE_US);
+        if ((i + 1) % (i < WARM ? FLUSH_WARM : FLUSH_EVERY) == 0)
+            thole_flush(60000);
+        if (i >= WARM)
+            bench_pause_us(PAUSE_US);
     }
     thole_unref(&lg);
 }

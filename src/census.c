@@ -17,6 +17,7 @@
 #include "rack.h"
 #include "site.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define LATER_DS 10     /* a use that is not part of a birth */
 #define ORPHAN_DS 30    /* a request may end a little later than its connection */

@@ -11,6 +11,7 @@
 #include "notice.h"
 #include "site.h"
 #include "slab.h"
+#include "slab_context.h"
 
 _Atomic uint32_t thl_child_context_limit = 512;
 _Atomic uint64_t thl_child_truncated;

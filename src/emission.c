@@ -8,6 +8,7 @@
 #include "compiler.h"
 #include "emit.h"
 #include "logger.h"
+#include "slab_context.h"
 
 static size_t
 body_size(const struct thl_emission *e)

@@ -16,6 +16,7 @@
 #include "producer.h"
 #include "site.h"
 #include "slab.h"
+#include "slab_context.h"
 
 /* One call. A local that nobody points at, so that it lives in registers. */
 struct call {
@@ -126,7 +127,7 @@ push(struct thl_ring *ring, const struct call *c)
     size_t size = sizeof(struct thl_record) + c->body;
     if (!thl_slab_is_named(c->lg)) {
         ref = &opened;
-        if (THL_UNLIKELY(!thl_slab_open(ref, c->lg)))
+        if (THL_UNLIKELY(!thl_slab_peek(ref, c->lg)))
             return false;
         size += thl_field_pad(ref->size);
     }

@@ -13,6 +13,7 @@
 #include "rack.h"
 #include "rules.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define FORK_LOCK_MS 100
 #define BUCKETS (2 * THL_LOGGER_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Slots, blocks and gates. */
 #include "slab.h"
+#include "slab_context.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,29 +33,10 @@ struct thl_pool thl_slab_pool = {.item_bytes = sizeof(struct thl_slot),
 
 #define SPARE_BYTES 512 /* a larger block is not kept by a free slot */
 
-static uint32_t
-generation_of(uint64_t life)
-{
-    return (uint32_t)(life >> 32);
-}
-
-static uint32_t
-references_of(uint64_t life)
-{
-    return (uint32_t)life;
-}
-
 static uint64_t
 life_of(uint32_t generation, uint32_t references)
 {
     return (uint64_t)generation << 32 | references;
-}
-
-static struct thl_slot *
-slot_at(thole_logger lg)
-{
-    unsigned slot = thl_slab_slot_of(lg);
-    return slot < THL_SLAB_NAMED ? NULL : thl_pool_find(&thl_slab_pool, slot - THL_SLAB_NAMED);
 }
 
 uint32_t
@@ -109,7 +91,8 @@ begin_life(uint32_t item, const struct thl_slab_birth *birth, uint32_t block)
     const bool named = thl_slab_is_named(birth->parent);
     /* relaxed: the slot is ours alone until `life` is stored with release below */
     uint64_t context = atomic_load_explicit(&slot->context, memory_order_relaxed);
-    uint32_t generation = generation_of(atomic_load_explicit(&slot->life, memory_order_relaxed));
+    uint32_t generation =
+        thl_slab_life_generation(atomic_load_explicit(&slot->life, memory_order_relaxed));
     if (generation == 0)
         generation = 1;
     atomic_store_explicit(&slot->site, birth->site, memory_order_relaxed);
@@ -153,19 +136,6 @@ thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth)
     return 0;
 }
 
-struct thl_slot *
-thl_slab_find(thole_logger lg)
-{
-    struct thl_slot *slot = slot_at(lg);
-    if (!slot)
-        return NULL;
-    uint64_t life = atomic_load_explicit(&slot->life, memory_order_acquire); /* begin_life */
-    bool live = generation_of(life) == thl_slab_generation_of(lg) && references_of(life) > 0 &&
-                atomic_load_explicit(&slot->logger, memory_order_relaxed) ==
-                    thl_slab_logger_of(lg); /* relaxed: constant for one generation */
-    return live ? slot : NULL;
-}
-
 bool
 thl_slab_ref(thole_logger lg)
 {
@@ -174,9 +144,11 @@ thl_slab_ref(thole_logger lg)
         return false;
     uint64_t life = atomic_load_explicit(&slot->life, memory_order_relaxed); /* only compared */
     do {
-        if (generation_of(life) != thl_slab_generation_of(lg) || references_of(life) == 0)
+        if (thl_slab_life_generation(life) != thl_slab_generation_of(lg) ||
+            thl_slab_life_references(life) == 0)
             return false;
-        if (references_of(life) == UINT32_MAX) /* saturated: it will never end, and never wrap */
+        if (thl_slab_life_references(life) ==
+            UINT32_MAX) /* saturated: it will never end, and never wrap */
             return true;
     } while (!atomic_compare_exchange_weak_explicit(&slot->life, &life, life + 1,
                                                     memory_order_relaxed, /* adds no access */
@@ -214,79 +186,29 @@ thl_slab_unref(thole_logger lg)
         return false;
     uint64_t life = atomic_load_explicit(&slot->life, memory_order_relaxed), next;
     do {
-        if (generation_of(life) != thl_slab_generation_of(lg) || references_of(life) == 0)
+        if (thl_slab_life_generation(life) != thl_slab_generation_of(lg) ||
+            thl_slab_life_references(life) == 0)
             return false;
-        if (references_of(life) == UINT32_MAX)
+        if (thl_slab_life_references(life) == UINT32_MAX)
             return true;
-        next = references_of(life) > 1 ? life - 1 : life_of(generation_of(life) + 1, 0);
+        next = thl_slab_life_references(life) > 1 ? life - 1
+                                                  : life_of(thl_slab_life_generation(life) + 1, 0);
     } while (!atomic_compare_exchange_weak_explicit(&slot->life, &life, next,
                                                     memory_order_acq_rel, /* pairs with itself */
                                                     memory_order_relaxed));
-    if (references_of(next) == 0)
+    if (thl_slab_life_references(next) == 0)
         end_life(slot, lg);
     return true;
-}
-
-/* Whether the child is the one that `ref` saw, with the same context. relaxed: if a word of the
- * context came from a later writer, acquiring it has made the change of `context` or `life` that
- * came before it visible here. */
-static bool
-is_unchanged(const struct thl_slab_ref *ref)
-{
-    uint64_t life = atomic_load_explicit(&ref->slot->life, memory_order_relaxed);
-    return atomic_load_explicit(&ref->slot->context, memory_order_relaxed) == ref->context &&
-           generation_of(life) == ref->generation && references_of(life) > 0;
-}
-
-static void
-read_size(struct thl_slab_ref *ref)
-{
-    uint32_t block = (uint32_t)ref->context;
-    ref->size = 0;
-    ref->words = NULL;
-    if (block == THL_SLAB_NO_BLOCK)
-        return;
-    ref->words = thl_block_words(block);
-    uint64_t size = atomic_load_explicit(ref->words, memory_order_acquire); /* thl_block_fill */
-    ref->size = size < thl_block_room(block) ? (uint32_t)size : thl_block_room(block);
 }
 
 bool
 thl_slab_open(struct thl_slab_ref *ref, thole_logger lg)
 {
-    do { /* a size that is another child's would cut this record's values */
-        ref->slot = thl_slab_find(lg);
-        if (!ref->slot)
+    do /* a size that is another child's would cut this record's values */
+        if (!thl_slab_peek(ref, lg))
             return false;
-        ref->generation = thl_slab_generation_of(lg);
-        ref->context =
-            atomic_load_explicit(&ref->slot->context, memory_order_acquire); /* begin_life */
-        read_size(ref);
-    } while (!is_unchanged(ref));
+    while (!thl_slab_is_unchanged(ref));
     return true;
-}
-
-static inline void
-copy_word(unsigned char *to, _Atomic uint64_t *from)
-{
-    uint64_t word = atomic_load_explicit(from, memory_order_acquire); /* thl_block_fill */
-    memcpy(to, &word, 8);
-}
-
-bool
-thl_slab_copy(const struct thl_slab_ref *ref, void *to)
-{
-    unsigned char *bytes = to, *end = bytes + thl_field_pad(ref->size);
-    _Atomic uint64_t *from = ref->words ? ref->words + 1 : NULL;
-    for (; end - bytes >= 32; bytes += 32, from += 4) {
-        copy_word(bytes, from);
-        copy_word(bytes + 8, from + 1);
-        copy_word(bytes + 16, from + 2);
-        copy_word(bytes + 24, from + 3);
-    }
-    for (; bytes < end; bytes += 8, from++)
-        copy_word(bytes, from);
-    return is_unchanged(ref);
 }
 
 int
@@ -342,9 +264,9 @@ thl_slab_walk(uint32_t *at, uint32_t n, thl_slab_fn fn, void *arg)
             continue;
         uint64_t life = atomic_load_explicit(&slot->life, memory_order_acquire); /* begin_life */
         uint32_t logger = atomic_load_explicit(&slot->logger, memory_order_relaxed);
-        thole_logger lg = {life_of(generation_of(life), 0) | (uint64_t)logger << 20 |
+        thole_logger lg = {life_of(thl_slab_life_generation(life), 0) | (uint64_t)logger << 20 |
                            (*at + THL_SLAB_NAMED)};
-        if (references_of(life) > 0)
+        if (thl_slab_life_references(life) > 0)
             fn(arg, lg, slot);
     }
     return end < made;
@@ -366,7 +288,7 @@ thl_slab_note_use(thole_logger lg)
     uint32_t generation = thl_slab_generation_of(lg);
     if (thl_slab_is_named(lg))
         return;
-    if (generation_of(atomic_load_explicit(use, memory_order_relaxed)) <= generation)
+    if (thl_slab_life_generation(atomic_load_explicit(use, memory_order_relaxed)) <= generation)
         atomic_store_explicit(use, life_of(generation, thl_slab_now_ds()), memory_order_relaxed);
 }
 
@@ -375,7 +297,7 @@ thl_slab_used_ds(thole_logger lg)
 {
     /* relaxed: as above */
     uint64_t use = atomic_load_explicit(&uses[thl_slab_slot_of(lg)], memory_order_relaxed);
-    return generation_of(use) == thl_slab_generation_of(lg) ? (uint32_t)use : 0;
+    return thl_slab_life_generation(use) == thl_slab_generation_of(lg) ? (uint32_t)use : 0;
 }
 
 bool
@@ -386,7 +308,7 @@ thl_slab_is_orphan(const struct thl_slot *slot)
         return false;
     const struct thl_slot *of = thl_pool_find(&thl_slab_pool, parent - THL_SLAB_NAMED);
     uint64_t life = of ? atomic_load_explicit(&of->life, memory_order_relaxed) : 0; /* a hint */
-    return generation_of(life) !=
+    return thl_slab_life_generation(life) !=
            atomic_load_explicit(&slot->parent_generation, memory_order_relaxed);
 }
 

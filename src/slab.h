@@ -129,19 +129,12 @@ int thl_slab_create(thole_logger *out, const struct thl_slab_birth *birth);
 bool thl_slab_ref(thole_logger lg);
 bool thl_slab_unref(thole_logger lg);
 
-/* Begins to read a context; false when lg is not a live child. */
+/* Begins to read a context (slab_context.h); false when lg is not a live child. */
 bool thl_slab_open(struct thl_slab_ref *ref, thole_logger lg);
-
-/* Copies the context, whole words: `to` has room for size padded to 8. False when the child changed
- * or ended meanwhile: open again. */
-bool thl_slab_copy(const struct thl_slab_ref *ref, void *to);
 
 /* Puts another context in place of the one that `ref` saw. -EAGAIN when it changed meanwhile,
  * -ENOMEM without memory. */
 int thl_slab_replace(const struct thl_slab_ref *ref, const void *context, uint32_t size);
-
-/* The slot of a live child, or NULL. */
-struct thl_slot *thl_slab_find(thole_logger lg);
 
 /* Sets the threshold in a child's gate, unless it ended meanwhile. Whoever sets it after another
  * sees what the other saw. */

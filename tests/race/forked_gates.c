@@ -15,6 +15,7 @@
 
 #include "logger.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define BINDERS 3
 #define SHARED 4

@@ -13,6 +13,7 @@
 
 #include "site.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define STEPS 1000
 #define BURST 20 /* more than a rack keeps of one call site */

@@ -14,6 +14,7 @@
 #include "rack.h"
 #include "site.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define THREADS 4
 #define TABLE 3 /* children that anybody may end */

@@ -13,6 +13,7 @@
 
 #include "logger.h"
 #include "slab.h"
+#include "slab_context.h"
 
 #define NEVER (INT64_MAX - 1) /* the writer ends what is due: not this */
 #define BINDERS 3

@@ -9,6 +9,7 @@
 
 #include "child.h"
 #include "slab.h"
+#include "slab_context.h"
 
 struct context {
     _Alignas(8) unsigned char bytes[THL_CHILD_CONTEXT_MAX + 8];

@@ -156,7 +156,8 @@ copy_sequences(char *to, unsigned set, const char **s, const char *end)
     return to;
 }
 
-/* Where one byte is escaped the next is often near: looked at one by one until CALM pass in a row. */
+/* Where one byte is escaped the next is often near: looked at one by one until CALM pass in a row.
+ */
 static THL_ALWAYS_INLINE char *
 write_near(char *to, enum thl_escape how, const char **s, const char *end)
 {

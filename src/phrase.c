@@ -217,7 +217,7 @@ room_of(const struct thl_phrase_line *line, size_t text_size)
     size_t room = text_size + THL_FORMAT_WRITE_TIME_ROOM + CHUNK;
     for (unsigned i = 0; i < line->site->nfields; i++)
         room += line->site->tags[i] == THOLE_FIELD_ADDR ? THL_FORMAT_WRITE_ADDR_ROOM
-                                                       : THL_FORMAT_WRITE_VALUE_ROOM;
+                                                        : THL_FORMAT_WRITE_VALUE_ROOM;
     return (uint32_t)room;
 }
 

@@ -24,33 +24,7 @@ struct call {
     unsigned level, n;
     uint64_t word; /* the call site's: thl_site_look */
     const unsigned char *values;
-    size_t body; /* bytes of the encoded values */
 };
-
-/* The first of the values that are bytes, which are bits of a mask. */
-static inline unsigned
-first_of(uint32_t bytes)
-{
-    return (unsigned)__builtin_ctz(bytes);
-}
-
-/* False when one is too long to be an ordinary value. */
-static inline bool
-measure(struct call *c, const thole_site_ *site)
-{
-    const unsigned char *from = c->values;
-    c->body = 8u * (size_t)c->n;
-    for (uint32_t bytes = thl_site_bytes(c->word); bytes != 0; bytes &= bytes - 1) {
-        const unsigned i = first_of(bytes);
-        thole_str_ s = thl_field_bytes_at(from + 8 * (size_t)i);
-        if (THL_UNLIKELY(s.n > THL_FIELD_ADDR_MAX) &&
-            (thl_site_tags(site)[i] == THOLE_FIELD_ADDR || s.n > THL_FIELD_VALUE_MAX))
-            return false;
-        c->body += thl_field_pad(s.n);
-        from += THL_FIELD_BYTES_WIDTH - 8; /* what it is wider than the others */
-    }
-    return true;
-}
 
 /* Short strings, the usual ones, without a call. */
 static inline void
@@ -74,8 +48,10 @@ copy(unsigned char *to, const char *from, size_t n)
     }
 }
 
-static inline void
-put_values(unsigned char *to, const struct call *c)
+/* Where the values end, or NULL where their bytes need more than *room (a multiple of 8), which is
+ * what is left after 8 for each. */
+static inline unsigned char *
+put_values(unsigned char *to, const struct call *c, size_t *room)
 {
     const unsigned char *from = c->values;
     uint32_t bytes = thl_site_bytes(c->word);
@@ -89,18 +65,36 @@ put_values(unsigned char *to, const struct call *c)
         thole_str_ s = thl_field_bytes_at(from);
         uint64_t word = s.p ? s.n : THL_FIELD_NULL;
         memcpy(to - 8, &word, 8);
+        if (THL_UNLIKELY(s.n > *room))
+            return NULL;
         copy(to, s.p, s.n);
         to += thl_field_pad(s.n);
+        *room -= thl_field_pad(s.n);
         from += THL_FIELD_BYTES_WIDTH;
     }
+    return to;
 }
 
-/* A named logger has no context, not even an empty one. */
+/* False as well when the context changed meanwhile, or its child ended: also without one. */
 static inline bool
-put(void *place, const struct call *c, const struct thl_slab_ref *ref)
+put_context(struct thl_record *r, const struct thl_slab_ref *ref)
+{
+    if (!thl_slab_copy(ref, r + 1))
+        return false;
+    r->version = (uint32_t)(ref->context >> 32);
+    r->context_size = (uint16_t)ref->size;
+    return true;
+}
+
+/* The record's size, or 0 when `room` is too little for it, or its child is not what it was. */
+static inline size_t
+put(void *place, size_t room, const struct call *c, const struct thl_slab_ref *ref)
 {
     struct thl_record *r = place;
-    unsigned char *to = (unsigned char *)(r + 1);
+    const size_t context = ref ? thl_field_pad(ref->size) : 0;
+    const size_t fixed = sizeof(*r) + context + 8u * (size_t)c->n;
+    if (THL_UNLIKELY(room < fixed))
+        return 0;
     *r = (struct thl_record){
         .ticks = thl_clock_ticks(),
         .handle = c->lg.bits,
@@ -108,41 +102,37 @@ put(void *place, const struct call *c, const struct thl_slab_ref *ref)
         .nfields = (uint16_t)c->n,
         .level = (uint8_t)c->level,
     };
-    if (ref) {
-        if (!thl_slab_copy(ref, to)) /* also without a context: it may have ended */
-            return false;
-        r->version = (uint32_t)(ref->context >> 32);
-        r->context_size = (uint16_t)ref->size;
-        to += thl_field_pad(ref->size);
-    }
-    put_values(to, c);
-    return true;
+    if (ref && !put_context(r, ref))
+        return 0;
+    room -= fixed;
+    unsigned char *end = put_values((unsigned char *)(r + 1) + context, c, &room);
+    return end ? (size_t)(end - (unsigned char *)place) : 0;
 }
 
 static inline bool
 push(struct thl_ring *ring, const struct call *c)
 {
-    const uint64_t keep = c->level < THOLE_WARN ? ring->capacity / 8 : 0;
     struct thl_slab_ref opened, *ref = NULL;
-    size_t size = sizeof(struct thl_record) + c->body;
     if (!thl_slab_is_named(c->lg)) {
         ref = &opened;
         if (THL_UNLIKELY(!thl_slab_peek(ref, c->lg)))
             return false;
-        size += thl_field_pad(ref->size);
     }
-    if (THL_UNLIKELY(size > atomic_load_explicit(&thl_emit_queues.record_limit,
-                                                 memory_order_relaxed))) /* a number by itself */
+    /* relaxed: a number by itself */
+    size_t limit = atomic_load_explicit(&thl_emit_queues.record_limit, memory_order_relaxed);
+    size_t room =
+        thl_ring_room(ring, limit & ~(size_t)7u, c->level < THOLE_WARN ? ring->capacity / 8 : 0);
+    if (THL_UNLIKELY(room < sizeof(struct thl_record)))
         return false;
-    void *place = thl_ring_reserve(ring, (uint32_t)size, keep);
-    if (THL_UNLIKELY(!place || !put(place, c, ref)))
+    size_t size = put(thl_ring_open(ring), room, c, ref);
+    if (THL_UNLIKELY(size == 0))
         return false;
     thl_emit_commit(ring, (uint32_t)size);
     return true;
 }
 
 static inline bool
-emit(struct call *c, const thole_site_ *site)
+emit(const struct call *c)
 {
     struct thl_producer *own = &thl_producer_own;
     struct thl_ring *ring = own->ring;
@@ -151,8 +141,7 @@ emit(struct call *c, const thole_site_ *site)
     if (THL_UNLIKELY(sizeof(void *) < 8 || epoch == 0 || own->epoch != epoch || !ring ||
                      own->taking || own->in_shared || own->shared_epoch != 0 ||
                      !thl_site_has_number(c->word) || thl_flood_is_on() ||
-                     atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0 ||
-                     !measure(c, site)))
+                     atomic_load_explicit(&ring->busy, memory_order_relaxed) != 0))
         return false;
     thl_producer_set_busy(ring, 1);
     bool done = THL_LIKELY(thl_emit_epoch() == epoch) && push(ring, c);
@@ -164,7 +153,7 @@ void
 thl_emit_site(thole_logger lg, unsigned level, const thole_site_ *site, uint64_t *word,
               const void *values)
 {
-    struct call c = {lg, level, site->nfields, thl_site_look(word), values, 0};
-    if (THL_UNLIKELY(!emit(&c, site)))
+    struct call c = {lg, level, site->nfields, thl_site_look(word), values};
+    if (THL_UNLIKELY(!emit(&c)))
         thl_emit_generally(lg, level, site, word, values);
 }

@@ -111,6 +111,18 @@ thl_ring_unlock(struct thl_ring *ring)
     atomic_store_explicit(&ring->lock, 0, memory_order_release); /* pairs with try_lock */
 }
 
+uint64_t
+thl_ring_room_slow(const struct thl_ring *ring, uint64_t most, uint64_t keep)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own */
+    uint64_t used = tail - ring->head_cache + keep + THL_RING_WORD;
+    uint64_t room = used < ring->capacity ? ring->capacity - used : 0;
+    uint64_t lap = ring->capacity - (tail & ring->mask) - THL_RING_WORD;
+    if (room > lap)
+        room = lap;
+    return room < most ? room : most;
+}
+
 void *
 thl_ring_reserve_slow(struct thl_ring *ring, uint32_t size, uint64_t keep)
 {

@@ -86,6 +86,9 @@ bool thl_ring_try_lock(struct thl_ring *ring);
 bool thl_ring_lock(struct thl_ring *ring); /* false: whoever has it is gone */
 void thl_ring_unlock(struct thl_ring *ring);
 
+/* What is less than `most`, by what is known of head. */
+uint64_t thl_ring_room_slow(const struct thl_ring *ring, uint64_t most, uint64_t keep) THL_COLD;
+
 /* Skips to the next lap or looks at head again; the slow half of thl_ring_reserve. */
 void *thl_ring_reserve_slow(struct thl_ring *ring, uint32_t size, uint64_t keep) THL_COLD;
 
@@ -113,22 +116,41 @@ thl_ring_need(uint32_t size)
     return THL_RING_WORD + (((uint64_t)size + 7u) & ~UINT64_C(7));
 }
 
-/* Room for a record of `size` bytes, at least `keep` bytes staying free; NULL when there is none. A
- * reservation that is not committed is simply forgotten. Producer only. */
-static inline void *
-thl_ring_reserve(struct thl_ring *ring, uint32_t size, uint64_t keep)
+/* How large a record may be that goes where the last one ended, at least `keep` bytes staying free:
+ * `most` (a multiple of 8), or less where the lap's end or the consumer is near. Producer only. */
+static inline uint64_t
+thl_ring_room(const struct thl_ring *ring, uint64_t most, uint64_t keep)
 {
     /* relaxed: the producer reads what it wrote itself */
     uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-    uint64_t at = tail & ring->mask, need = thl_ring_need(size);
+    uint64_t at = tail & ring->mask, need = most + THL_RING_WORD;
     if (THL_UNLIKELY(at + need > ring->capacity ||
                      tail + need + keep - ring->head_cache > ring->capacity))
-        return thl_ring_reserve_slow(ring, size, keep);
+        return thl_ring_room_slow(ring, most, keep);
+    return most;
+}
+
+/* Begins a record there. One that is not committed is simply forgotten. Producer only. */
+static inline void *
+thl_ring_open(struct thl_ring *ring)
+{
+    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own */
     /* relaxed: only to make a stale word of an earlier lap unreadable; the release below orders */
     atomic_store_explicit(thl_ring_word(ring, tail), 0, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* first: thl_ring_recover must not find it stale */
     ring->reserved = tail;
-    return thl_ring_bytes(ring) + at + THL_RING_WORD;
+    return thl_ring_bytes(ring) + (tail & ring->mask) + THL_RING_WORD;
+}
+
+/* Room for a record of `size` bytes, at least `keep` bytes staying free; NULL when there is none.
+ * Producer only. */
+static inline void *
+thl_ring_reserve(struct thl_ring *ring, uint32_t size, uint64_t keep)
+{
+    const uint64_t most = thl_ring_need(size) - THL_RING_WORD;
+    if (THL_UNLIKELY(thl_ring_room(ring, most, keep) < most))
+        return thl_ring_reserve_slow(ring, size, keep);
+    return thl_ring_open(ring);
 }
 
 /* Publishes the reserved record. Returns true when tail crossed a quarter of the ring: time to look

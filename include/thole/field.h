@@ -114,7 +114,7 @@ thole_addr(const struct sockaddr *sa, size_t len)
 {
     thole_addr_ r;
     r.p = sa;
-    r.n = len;
+    r.n = len < 128 ? len : 128; /* more than any has */
     return r;
 }
 

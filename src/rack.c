@@ -3,23 +3,17 @@
 #include "rack.h"
 
 #include <errno.h>
-#include <sched.h>
 
 #include "block.h"
 #include "pool.h"
 #include "quota.h"
+#include "rack_lock.h"
 #include "site.h"
 #include "slab.h"
 
 #define BATCH (THL_RACK_SLOTS / 2)
-#define LOOKS 1000 /* at a lock that is held, before it is let be */
-#define ROUNDS 100 /* of recalls for one child */
+#define ROUNDS 100 /* of recalls for one child, or 1.5 s: see rack.h */
 #define TRIES 100  /* at reading counts that are being moved */
-
-static struct thl_rack racks[THL_RACKS];
-static _Atomic uint32_t used; /* racks that are in use, from the first on */
-static _Atomic uint32_t next; /* thread's first rack */
-static THL_TLS uint32_t own;  /* this thread's rack + 1 */
 
 static struct {
     _Alignas(2 * THL_CACHE_LINE) struct thl_quota quota; /* all children's */
@@ -33,88 +27,20 @@ static struct {
     _Atomic uint32_t begun, ended;
 } folds;
 
-/* ---- locks ---- */
-
-static bool
-try_lock(struct thl_rack *rack)
-{
-    /* acquire: pairs with unlock */
-    return atomic_exchange_explicit(&rack->lock, 1, memory_order_acquire) == 0;
-}
-
-void
-thl_rack_unlock(struct thl_rack *rack)
-{
-    atomic_store_explicit(&rack->lock, 0, memory_order_release); /* pairs with try_lock */
-}
-
-/* This thread's from now on. */
-static THL_COLD void
-move_to(uint32_t number)
-{
-    uint32_t n = atomic_load_explicit(&used, memory_order_relaxed); /* a bound for readers */
-    while (n <= number && !atomic_compare_exchange_weak_explicit(
-                              &used, &n, number + 1, memory_order_relaxed, memory_order_relaxed))
-        ;
-    own = number + 1;
-}
-
-static THL_COLD struct thl_rack *
-try_others(void)
-{
-    for (uint32_t i = 0; i < THL_RACKS; i++) {
-        /* relaxed: any number does */
-        uint32_t number = own ? own : atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
-        move_to(number % THL_RACKS);
-        if (try_lock(&racks[own - 1]))
-            return &racks[own - 1];
-    }
-    return NULL;
-}
-
-/* NULL when all are held, which takes as many threads, or the gone threads of another process. */
-static struct thl_rack *
-try_own(void)
-{
-    if (THL_LIKELY(own != 0) && THL_LIKELY(try_lock(&racks[own - 1])))
-        return &racks[own - 1];
-    return try_others();
-}
-
-static struct thl_rack *
-lock_own(void)
-{
-    struct thl_rack *rack;
-    while (!(rack = try_own()))
-        sched_yield();
-    return rack;
-}
-
-static bool
-lock_for_look(struct thl_rack *rack)
-{
-    for (unsigned i = 0; i < LOOKS; i++) {
-        if (try_lock(rack))
-            return true;
-        sched_yield();
-    }
-    return false;
-}
-
 /* ---- cells; under the rack's lock ---- */
 
 static uint64_t
 bit_of(const struct thl_rack *rack)
 {
-    return UINT64_C(1) << (rack - racks);
+    return UINT64_C(1) << (rack - thl_racks);
 }
 
 static void
 count(_Atomic uint64_t *counter)
 {
     /* relaxed: one writer at a time */
-    uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+    atomic_store_explicit(counter, 1 + atomic_load_explicit(counter, memory_order_relaxed),
+                          memory_order_relaxed);
 }
 
 /* Both bits, before anything is at hand. */
@@ -156,7 +82,7 @@ empty(struct thl_rack *rack, struct thl_rack_cell *cell)
     }
 }
 
-/* relaxed, the counters: readers look at `folds` before and after */
+/* relaxed: readers look at `folds` before and after */
 static void
 move_count(_Atomic uint64_t *from, _Atomic uint64_t *to)
 {
@@ -197,9 +123,9 @@ find_cell(struct thl_rack *rack, uint32_t site)
 static uint32_t
 find_room(struct thl_quota *of_site)
 {
-    uint32_t room = thl_quota_room(&all.quota), of_its = thl_quota_room(of_site);
-    uint32_t n = room < of_its ? room : of_its;
-    return n < BATCH ? n : BATCH;
+    uint32_t n = thl_quota_room(&all.quota), of_its = thl_quota_room(of_site);
+    uint32_t least = n < of_its ? n : of_its;
+    return least < BATCH ? least : BATCH;
 }
 
 static bool
@@ -230,12 +156,11 @@ add_credits(const struct thl_rack *rack, struct thl_quota *of_site, uint32_t wan
 static void
 note_first(uint32_t site)
 {
-    struct thl_site_counts *counts = thl_site_counts(site);
+    struct thl_site_counts *of_site = thl_site_counts(site);
     struct thl_rack_counts c;
     thl_rack_count(&c);
-    /* relaxed, both: for the census */
-    atomic_store_explicit(&counts->ended_before, c.ended, memory_order_relaxed);
-    atomic_store_explicit(&counts->first_ds, thl_slab_now_ds(), memory_order_relaxed);
+    atomic_store_explicit(&of_site->ended_before, c.ended, memory_order_relaxed); /* census */
+    atomic_store_explicit(&of_site->first_ds, thl_slab_now_ds(), memory_order_relaxed);
 }
 
 /* One slot, and others into the cell where there is room for them. */
@@ -272,8 +197,8 @@ recall(void)
 {
     uint64_t stocked = atomic_load_explicit(&all.quota.stocked, memory_order_acquire); /* list */
     for (uint32_t i = 0; i < THL_RACKS; i++) {
-        struct thl_rack *rack = &racks[i];
-        if ((stocked >> i & 1) == 0 || !lock_for_look(rack))
+        struct thl_rack *rack = &thl_racks[i];
+        if ((stocked >> i & 1) == 0 || !thl_rack_lock(rack))
             continue;
         for (uint32_t c = 0; c < THL_RACK_CELLS; c++)
             if (atomic_load_explicit(&rack->cell[c].site, memory_order_relaxed) != 0) /* locked */
@@ -290,7 +215,7 @@ int
 thl_rack_take(uint32_t site, uint32_t *slot, struct thl_rack **out)
 {
     for (unsigned round = 0;; round++) {
-        struct thl_rack *rack = lock_own();
+        struct thl_rack *rack = thl_rack_lock_own();
         struct thl_rack_cell *cell = find_cell(rack, site);
         int rc = 0;
         if (THL_LIKELY(cell->n > 0))
@@ -309,12 +234,6 @@ thl_rack_take(uint32_t site, uint32_t *slot, struct thl_rack **out)
             return rc;
         recall();
     }
-}
-
-static bool
-is_beyond_limit(void)
-{
-    return thl_quota_credits(&all.quota) > thl_rack_limit();
 }
 
 /* Without a rack. */
@@ -344,9 +263,8 @@ void
 thl_rack_cancel(struct thl_rack *rack, uint32_t site, uint32_t slot)
 {
     struct thl_rack_cell *cell = find_cell(rack, site);
-    /* relaxed, all: locked */
     atomic_fetch_sub_explicit(&rack->made, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&cell->made, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&cell->made, 1, memory_order_relaxed); /* both: locked */
     put(rack, cell, site, slot);
     thl_rack_unlock(rack);
 }
@@ -354,7 +272,7 @@ thl_rack_cancel(struct thl_rack *rack, uint32_t site, uint32_t slot)
 void
 thl_rack_give(uint32_t site, uint32_t slot, bool reuse)
 {
-    struct thl_rack *rack = try_own();
+    struct thl_rack *rack = thl_rack_try_own();
     if (THL_UNLIKELY(!rack)) {
         atomic_fetch_add_explicit(&thl_site_counts(site)->ended, 1,
                                   memory_order_relaxed); /* counters, both */
@@ -365,7 +283,7 @@ thl_rack_give(uint32_t site, uint32_t slot, bool reuse)
     struct thl_rack_cell *cell = find_cell(rack, site);
     count(&cell->ended);
     count(&rack->ended);
-    if (THL_LIKELY(reuse) && THL_LIKELY(!is_beyond_limit()))
+    if (THL_LIKELY(reuse) && THL_LIKELY(thl_quota_credits(&all.quota) <= thl_rack_limit()))
         put(rack, cell, site, slot);
     else
         give_to_pool(site, slot, reuse);
@@ -378,7 +296,7 @@ void
 thl_rack_set_limit(uint32_t limit)
 {
     atomic_store_explicit(&all.limit, limit, memory_order_relaxed); /* read by itself */
-    if (is_beyond_limit())
+    if (thl_quota_credits(&all.quota) > limit)
         recall();
 }
 
@@ -400,32 +318,38 @@ add_up(struct thl_rack_counts *out, uint32_t peak)
 void
 thl_rack_count(struct thl_rack_counts *out)
 {
-    uint32_t n = atomic_load_explicit(&used, memory_order_relaxed); /* a bound */
+    uint32_t n = atomic_load_explicit(&thl_racks_used, memory_order_relaxed); /* a bound */
     out->ended = atomic_load_explicit(&others_ended, memory_order_acquire);
     for (uint32_t i = 0; i < n; i++)
-        out->ended += atomic_load_explicit(&racks[i].ended, memory_order_acquire);
+        out->ended += atomic_load_explicit(&thl_racks[i].ended, memory_order_acquire);
     out->made = 0;
     for (uint32_t i = 0; i < n; i++)
-        out->made += atomic_load_explicit(&racks[i].made, memory_order_relaxed);
+        out->made += atomic_load_explicit(&thl_racks[i].made, memory_order_relaxed);
     add_up(out, atomic_load_explicit(&all.quota.peak, memory_order_relaxed));
+}
+
+static uint64_t
+sum_cells(uint32_t site, bool is_ended)
+{
+    uint64_t sum = 0;
+    uint32_t n = atomic_load_explicit(&thl_racks_used, memory_order_relaxed); /* a bound */
+    for (uint32_t i = 0; i < n; i++) {
+        struct thl_rack_cell *cell = &thl_racks[i].cell[site % THL_RACK_CELLS];
+        /* acquire: keeps what follows behind it; see rack.h, counts */
+        if (atomic_load_explicit(&cell->site, memory_order_acquire) == site + 1)
+            sum +=
+                atomic_load_explicit(is_ended ? &cell->ended : &cell->made, memory_order_acquire);
+    }
+    return sum;
 }
 
 static void
 sum_site(uint32_t site, struct thl_rack_counts *out)
 {
     struct thl_site_counts *c = thl_site_counts(site);
-    uint32_t n = atomic_load_explicit(&used, memory_order_relaxed); /* a bound */
-    out->ended = atomic_load_explicit(&c->ended, memory_order_acquire);
-    out->made = 0;
-    for (uint32_t i = 0; i < 2 * n; i++) {
-        struct thl_rack_cell *cell = &racks[i % n].cell[site % THL_RACK_CELLS];
-        if (atomic_load_explicit(&cell->site, memory_order_acquire) != site + 1)
-            continue;
-        if (i < n)
-            out->ended += atomic_load_explicit(&cell->ended, memory_order_acquire);
-        else
-            out->made += atomic_load_explicit(&cell->made, memory_order_relaxed);
-    }
+    out->ended = atomic_load_explicit(&c->ended, memory_order_acquire); /* as above, both */
+    out->ended += sum_cells(site, true);
+    out->made = sum_cells(site, false);
     out->made += atomic_load_explicit(&c->made, memory_order_acquire);
 }
 
@@ -442,23 +366,13 @@ thl_rack_count_site(uint32_t site, struct thl_rack_counts *out)
     add_up(out, atomic_load_explicit(&thl_site_counts(site)->quota.peak, memory_order_relaxed));
 }
 
-void
-thl_rack_pass(void)
-{
-    for (uint32_t i = 0; i < THL_RACKS; i++) {
-        while (!try_lock(&racks[i]))
-            sched_yield();
-        thl_rack_unlock(&racks[i]);
-    }
-}
-
 /* ---- fork ---- */
 
 void
 thl_rack_forget_holders(void)
 {
     for (uint32_t i = 0; i < THL_RACKS; i++)
-        thl_rack_unlock(&racks[i]);
+        thl_rack_unlock(&thl_racks[i]);
     atomic_store_explicit(&folds.ended, atomic_load_explicit(&folds.begun, memory_order_relaxed),
                           memory_order_relaxed); /* alone here */
 }
@@ -486,10 +400,10 @@ thl_rack_after_fork(uint32_t live)
     uint64_t made = 0, ended = 0;
     uint32_t at_hand = 0, peak = atomic_load_explicit(&all.quota.peak, memory_order_relaxed);
     for (uint32_t i = 0; i < THL_RACKS; i++) {
-        made += atomic_load_explicit(&racks[i].made, memory_order_relaxed);
-        ended += atomic_load_explicit(&racks[i].ended, memory_order_relaxed);
+        made += atomic_load_explicit(&thl_racks[i].made, memory_order_relaxed);
+        ended += atomic_load_explicit(&thl_racks[i].ended, memory_order_relaxed);
         for (uint32_t c = 0; c < THL_RACK_CELLS; c++)
-            recount_cell(&racks[i].cell[c], &at_hand);
+            recount_cell(&thl_racks[i].cell[c], &at_hand);
     }
     atomic_store_explicit(&others_ended, made - ended - live, memory_order_relaxed);
     thl_quota_reset(&all.quota, live + at_hand, live > peak ? live : peak);

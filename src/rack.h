@@ -15,7 +15,8 @@
  * Bounds. quota.h says how the limit and the peaks stay exact. Whoever finds none at hand and no
  * credits that are free has all that is at hand anywhere given back to the pool (recall), and then
  * asks again. It holds no lock meanwhile: nobody ever has two, and what is done under one is short
- * and never waits.
+ * and never waits. Where a holder does not come to run for 1.5 s, it is done without: then a peak
+ * may be one too high, or a child refused though a slot is at hand; the limit is never passed.
  *
  * Counts. What was made and ended is counted by each rack, and by each cell for its site; a reader
  * adds them up. A cell that changes its site adds its counts to the site's own, between `begun` and

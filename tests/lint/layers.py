@@ -11,11 +11,12 @@ import sys
 
 # From the ground up; a name stands for its .c and its .h.
 FLOORS = [
-    ('base', 'arena_layout buf clock compiler console descriptors errname escape escape_scan '
-             'lock network number number_addr number_digits number_double number_powers thread verdict zone'),
+    ('base', 'arena_layout buf clock compiler console descriptors errname escape escape_scan lock '
+             'network number number_addr number_digits number_double number_powers thread verdict '
+             'zone'),
     ('values', 'config config_condition config_error config_limits config_log config_sinks '
                'config_text config_uri field field_text level record view'),
-    ('storage', 'arena block pool quota rack ring site slab slab_context'),
+    ('storage', 'arena block pool quota rack rack_lock ring site slab slab_context'),
     ('output', 'format format_json format_logfmt format_pretty format_rfc3164 format_rfc5424 '
                'format_value format_write phrase phrase_context scheme target'),
     ('front', 'census child emission emit emit_fast flood logger notice producer rules scope'),

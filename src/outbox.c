@@ -167,13 +167,24 @@ thl_outbox_release(struct thl_outbox *o)
     pthread_mutex_unlock(&o->lock);
 }
 
+static size_t
+keep(size_t capacity, size_t left)
+{
+    return left / 4 * 3 > capacity / 8 ? left / 4 * 3 : capacity / 8;
+}
+
+/* For warn and above an eighth is kept, and as much as may come of them until the batch that is
+ * being written is done: they find room as long as they are three quarters of what the sink takes.
+ */
 static bool
 has_room_locked(const struct thl_outbox *o, size_t size, enum thole_level level)
 {
+    const struct thl_batch *b = &o->drain;
     size_t bytes = o->capacity, records = o->max_records;
     if (level < THOLE_WARN) {
-        bytes -= bytes / 8;
-        records -= records / 8;
+        size_t left = b->next < b->n ? b->size - (size_t)(b->record[b->next].bytes - b->bytes) : 0;
+        bytes -= keep(o->capacity, left);
+        records -= keep(o->max_records, b->n - b->next);
     }
     return o->fill.size + size <= bytes && o->fill.n < records;
 }

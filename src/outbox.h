@@ -17,8 +17,9 @@
  * Trouble. EAGAIN, ENOBUFS, ENOMEM and EINTR keep the records and try again soon; EMSGSIZE drops
  * the one record; any other error keeps the records and tries again after 100 ms, then twice that,
  * up to a second, 25 % either way. While there is trouble the queue absorbs; when it is full, new
- * records are dropped, with the trouble as the cause (outbox_full when there is none). The last
- * eighth is kept for warn and above. A target that cannot open hands its records to stderr.
+ * records are dropped, with the trouble as the cause (outbox_full when there is none). An eighth at
+ * least is kept for warn and above, more while a batch is written. A target that cannot open hands
+ * its records to stderr.
  */
 #ifndef THL_OUTBOX_H
 #define THL_OUTBOX_H

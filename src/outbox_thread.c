@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -146,13 +147,15 @@ thl_outbox_start(struct thl_outbox *o)
 {
     pthread_attr_t attr;
     size_t stack = THREAD_STACK_BYTES;
+    char name[16];
     if (!(o->target->ops->flags & THOLE_SINK_MAY_BLOCK))
         return 0;
     if (stack < (size_t)PTHREAD_STACK_MIN)
         stack = (size_t)PTHREAD_STACK_MIN;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, stack);
-    int rc = thl_thread_create(&o->thread, &attr, run, o);
+    snprintf(name, sizeof(name), "thole:%.9s", o->target->uri.scheme);
+    int rc = thl_thread_create(&o->thread, &attr, name, run, o);
     pthread_attr_destroy(&attr);
     thl_outbox_set_has_thread(o, rc == 0);
     return -rc;

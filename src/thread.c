@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 struct task {
     void *(*run)(void *);
     void *arg;
+    char name[16]; /* as many as the kernel keeps */
 };
 
 static _Atomic unsigned count; /* relaxed: a number by itself */
@@ -28,6 +31,7 @@ begin(void *arg)
     struct task task = *(struct task *)arg;
     void *result;
     free(arg);
+    (void)prctl(PR_SET_NAME, task.name); /* for people only */
     pthread_cleanup_push(leave, NULL);
     result = task.run(task.arg);
     pthread_cleanup_pop(1);
@@ -47,13 +51,15 @@ block_signals(sigset_t *old)
 }
 
 int
-thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, const char *name,
+                  void *(*run)(void *), void *arg)
 {
     sigset_t old;
     struct task *task = malloc(sizeof(*task));
     if (!task)
         return ENOMEM;
-    *task = (struct task){run, arg};
+    *task = (struct task){.run = run, .arg = arg};
+    snprintf(task->name, sizeof(task->name), "%s", name);
     atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
     block_signals(&old);
     int rc = pthread_create(thread, attr, begin, task);

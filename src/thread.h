@@ -6,9 +6,10 @@
 #include <pthread.h>
 
 /* pthread_create with all signals blocked but those that a fault raises on its own thread: were
- * they blocked, the kernel would end the process without the daemon's handler. 0 or an errno. */
-int thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *),
-                      void *arg);
+ * they blocked, the kernel would end the process without the daemon's handler. The kernel shows the
+ * first 15 bytes of its name (top -H, gdb). 0 or an errno. */
+int thl_thread_create(pthread_t *thread, const pthread_attr_t *attr, const char *name,
+                      void *(*run)(void *), void *arg);
 
 /* How many there are now. */
 unsigned thl_thread_count(void);

@@ -345,7 +345,7 @@ thl_writer_start(struct thl_dispatch *dispatch)
     writer.ended = writer.left_alone = false;
     writer.flush_done = atomic_load_explicit(&writer.flush_want, memory_order_relaxed);
     pthread_mutex_unlock(&writer.lock);
-    return -thl_thread_create(&writer.thread, NULL, run, dispatch);
+    return -thl_thread_create(&writer.thread, NULL, "thole", run, dispatch);
 }
 
 int

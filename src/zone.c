@@ -44,7 +44,7 @@ ask_aside(void)
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
-    if (thl_thread_create(&thread, &attr, run, NULL) != 0)
+    if (thl_thread_create(&thread, &attr, "thole:zone", run, NULL) != 0)
         atomic_store_explicit(&asking, false, memory_order_relaxed); /* nobody else looks now */
     pthread_attr_destroy(&attr);
 }

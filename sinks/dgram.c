@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #define REFUSAL_MS 50 /* within which a peer's refusal of a datagram is back */
-#define LOOK_EVERY 16 /* datagrams, at the descriptor's identity */
+#define TOGETHER 32   /* datagrams between two looks at the descriptor's identity */
 #define PROMISES 100  /* of room, none of them kept: then the outbox tries later */
 #define MEMORY_TRIES 3
 #define MEMORY_MS 4 /* until the second of them; twice that until the third */
@@ -102,25 +104,86 @@ send_one(const struct thl_dgram *d, const struct thole_sink_record *r, int64_t d
     return rc;
 }
 
+/* What a try before left behind: 0, or an errno that a try again would not show. */
+static int
+error_of(int error)
+{
+    switch (error) {
+    case EAGAIN: /* these are there again, or gone: send_one finds out, and waits */
+    case ENOBUFS:
+    case ENOMEM:
+    case EINTR:
+    case EMSGSIZE:
+    case EPERM:
+    case ENOSYS: /* a filter that knows send(2) only */
+        return 0;
+    default:
+        return error;
+    }
+}
+
+/* As many as go at once, behind one that went: what that one met, a refusal say, is the first
+ * error here, and is returned. Of an error in the middle the kernel does not tell: the record
+ * there is sent alone next, and an error of the one before it, which only UDP has, comes with the
+ * one after. */
+static int
+send_together(const struct thl_dgram *d, const struct thole_sink_record *records, size_t n,
+              size_t *done)
+{
+    struct iovec bytes[TOGETHER];
+    struct mmsghdr messages[TOGETHER];
+    if (n > TOGETHER - 1)
+        n = TOGETHER - 1;
+    if (n == 0)
+        return 0;
+    memset(messages, 0, n * sizeof(messages[0]));
+    for (size_t i = 0; i < n; i++) {
+        bytes[i].iov_base = (void *)(uintptr_t)records[i].bytes; /* sent, and not written to */
+        bytes[i].iov_len = records[i].size;
+        messages[i].msg_hdr.msg_iov = &bytes[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int sent = sendmmsg(d->d.fd, messages, (unsigned)n, MSG_NOSIGNAL);
+    if (sent < 0)
+        return error_of(errno);
+    *done += (size_t)sent;
+    return 0;
+}
+
+/* One record, with all that may be done for it; `error`: of a try before. 0 or a negative errno. */
+static int
+send_surely(struct thl_dgram *d, const struct thole_sink_record *r, int error, int64_t deadline_ns,
+            thl_dgram_again_fn again, void *sink)
+{
+    int rc = error ? -error : send_one(d, r, deadline_ns);
+    if (rc < 0 && rc != -EAGAIN && rc != -EMSGSIZE) {
+        rc = again(sink, -rc);
+        if (rc == 0)
+            rc = send_one(d, r, deadline_ns);
+    }
+    return rc == 0 && d->doubtful ? watch_refusal(d) : rc;
+}
+
 int
 thl_dgram_write(struct thl_dgram *d, const struct thole_sink_record *records, size_t n,
                 size_t *done, thl_dgram_again_fn again, void *sink)
 {
     int64_t deadline_ns = thl_descriptor_deadline();
+    size_t looked = 0;
+    int error = 0;
 
-    for (*done = 0; *done < n; ++*done) {
-        bool look = *done % LOOK_EVERY == LOOK_EVERY - 1;
-        int rc = look && !thl_descriptor_is_ours(&d->d) ? -EBADF
-                                                        : send_one(d, &records[*done], deadline_ns);
-        if (rc < 0 && rc != -EAGAIN && rc != -EMSGSIZE) {
-            rc = again(sink, -rc);
-            if (rc == 0)
-                rc = send_one(d, &records[*done], deadline_ns);
+    *done = 0;
+    while (*done < n) {
+        if (*done >= looked + TOGETHER) {
+            looked = *done;
+            if (!thl_descriptor_is_ours(&d->d))
+                error = EBADF;
         }
-        if (rc == 0 && d->doubtful)
-            rc = watch_refusal(d);
+        int rc = send_surely(d, &records[*done], error, deadline_ns, again, sink);
         if (rc < 0)
             return rc;
+        ++*done;
+        error = d->doubtful ? 0 : send_together(d, records + *done, n - *done, done);
     }
     return 0;
 }

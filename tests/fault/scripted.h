@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * send(2), connect(2) and write(2) of the test's own thread, failing on a script in front of the
- * real ones: the sinks are linked into the test, and what a program defines wins over libc. One
- * file of a program includes it.
+ * send(2), sendmmsg(2), connect(2) and write(2) of the test's own thread, failing on a script in
+ * front of the real ones: the sinks are linked into the test, and what a program defines wins over
+ * libc. One file of a program includes it.
  *
  *     scripted_fail(SEND, ECONNREFUSED, 1);
  *     ... one send fails, the others go through ...
@@ -76,6 +76,20 @@ send(int fd, const void *bytes, size_t n, int flags)
     if (scripted_fails(SEND))
         return -1;
     return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
+}
+
+/* One after the other, as the kernel does: an error ends it, and is told only of the first. */
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags);
+
+int
+sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const struct iovec *v = messages[i].msg_hdr.msg_iov;
+        if (send(fd, v->iov_base, v->iov_len, flags) < 0)
+            return i > 0 ? (int)i : -1;
+    }
+    return (int)n;
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* send(2) that fails by a script, for the sinks that are linked into a test. */
+/* send(2) and sendmmsg(2) that fail by a script, for the sinks that are linked into a test. */
 #ifndef THL_TEST_SCRIPTED_SEND_H
 #define THL_TEST_SCRIPTED_SEND_H
 
@@ -38,6 +38,18 @@ send(int fd, const void *bytes, size_t n, int flags)
         return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
     errno = error;
     return -1;
+}
+
+/* One after the other, as the kernel does: an error ends it, and is told only of the first. */
+int
+sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const struct iovec *v = messages[i].msg_hdr.msg_iov;
+        if (send(fd, v->iov_base, v->iov_len, flags) < 0)
+            return i > 0 ? (int)i : -1;
+    }
+    return (int)n;
 }
 
 #endif

@@ -40,10 +40,10 @@ THL_TEST(sink_syslog_errors, kernel_without_memory_is_asked_three_times_and_the_
     cr_expect_str_eq(receive(receiver), "third");
     add(&b, "first");
     add(&b, "second");
-    SEND_SCRIPT(0, ENOBUFS, ENOBUFS, ENOBUFS);
+    SEND_SCRIPT(0, ENOBUFS, ENOBUFS, ENOBUFS, ENOBUFS); /* with others behind the first, alone */
     cr_expect_eq(write_all(ops, sink, &b, &done), -EAGAIN);
     cr_expect_eq(done, 1u);
-    cr_expect_eq(sends, 4u);
+    cr_expect_eq(sends, 5u);
     cr_expect_str_eq(receive(receiver), "first");
     cr_expect_str_eq(receive(receiver), "");
     ops->close(sink);
@@ -54,15 +54,16 @@ THL_TEST(sink_syslog_errors, kernel_without_memory_is_asked_three_times_and_the_
 THL_TEST(sink_syslog_errors, kernel_short_of_memory_is_waited_for_within_one_writes_time)
 {
     const char *folder = make_folder(), *path = path_in(folder, "log");
-    int receiver = listen_at(path, SOCK_DGRAM), script[3 * KIT_BATCH];
+    int receiver = listen_at(path, SOCK_DGRAM), script[4 * KIT_BATCH];
     static struct batch b;
     size_t done = 0;
     long quickest = 10000;
     void *sink = must_open(ops, path);
 
     for (size_t i = 0; i < KIT_BATCH; i++) {
-        script[3 * i] = script[3 * i + 1] = ENOMEM;
-        script[3 * i + 2] = 0;
+        script[4 * i] = script[4 * i + 1] = ENOMEM;
+        script[4 * i + 2] = 0;
+        script[4 * i + 3] = ENOMEM; /* of the next, together with those behind it */
         add(&b, "x");
     }
     /* The quickest of three, for the machine may be busy. */

@@ -2,6 +2,7 @@
 /* What the benches share. */
 #include "bench.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -210,6 +211,28 @@ bench_unpin(void)
         CPU_SET(i, &set);
     if (may_pin())
         (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* By the names that they have: "thole:SCHEME". */
+void
+bench_pin_targets(unsigned core)
+{
+    cpu_set_t set;
+    struct dirent *entry;
+    DIR *tasks = opendir("/proc/self/task");
+    CPU_ZERO(&set);
+    CPU_SET(core % bench_cores(), &set);
+    while (tasks && may_pin() && (entry = readdir(tasks)) != NULL) {
+        char path[64], name[32] = "";
+        snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", entry->d_name);
+        FILE *f = fopen(path, "r");
+        if (f && fgets(name, sizeof(name), f) && strncmp(name, "thole:", 6) == 0)
+            (void)sched_setaffinity((pid_t)strtol(entry->d_name, NULL, 10), sizeof(set), &set);
+        if (f)
+            fclose(f);
+    }
+    if (tasks)
+        closedir(tasks);
 }
 
 int64_t

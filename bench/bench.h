@@ -74,6 +74,10 @@ void bench_pause_us(unsigned us);
 void bench_pin(unsigned core);
 void bench_unpin(void);
 
+/* The threads of thole's targets run on `core`, not beside its writer on the last one: both have
+ * work at the same time. After bench_start(). */
+void bench_pin_targets(unsigned core);
+
 /* The number that follows `key` at the beginning of a line of a file in /proc; -1: there is none.
  */
 int64_t bench_read_number(const char *path, const char *key);

@@ -19,7 +19,7 @@
 #include "bench.h"
 #include "workload.h"
 
-#define LINES UINT64_C(400000) /* of all producers together */
+#define LINES UINT64_C(1000000) /* of all producers together */
 #define WRITTEN_LINES UINT64_C(100000)
 #define LINE_BYTES 100
 #define FIRST UINT64_C(10000000) /* numbers of eight digits, so that all lines are as long */
@@ -149,6 +149,7 @@ measure_thole(struct job *job)
     uint64_t all = job->lines * job->producers;
     snprintf(sinks, sizeof(sinks), "file:%s?format=%s", job->path, job->work->format);
     bench_start(sinks, "overflow=block:60000");
+    bench_pin_targets(bench_cores() - 2);
     int64_t before = bench_bytes_written(), from = bench_now_ns();
     bench_threads(job->producers, produce, job);
     if (thole_flush(60000) < 0)

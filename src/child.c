@@ -228,9 +228,10 @@ builder_put_all(struct builder *b, const struct thl_site_key *keys, const struct
 
 /* ---- a context of one call site ---- */
 
-/* What most children are born with: the fields of their call site, whose keys are checked once and
- * for all. Eight bytes are stored at a time, also where fewer are meant: the next ones go over the
- * rest. So the bytes behind the context are written, and nothing is read that is not the caller's.
+/* What most children are born with: the fields of their call site, straight from its block. Keys
+ * and all that is known of the fields is laid down by eight bytes from the site's own text, also
+ * where fewer are meant: the next ones go over the rest. Of the caller's bytes nothing is read
+ * beyond.
  */
 static inline unsigned char *
 put_word(unsigned char *to, uint64_t word, size_t n)
@@ -264,43 +265,61 @@ put_bytes(unsigned char *to, const char *from, size_t n)
     return n > 0 ? put_word(to, read_part(from, n), n) : to;
 }
 
-static inline uint32_t
-value_size(const struct thl_value *value)
-{
-    if (thl_field_is_bytes(value->type))
-        return value->size;
-    return value->type == THOLE_FIELD_NULL || value->type == THOLE_FIELD_SECRET ? 0 : 8;
-}
-
-/* As thl_field_tagged_put does. */
+/* As thl_field_tagged_put does; `head` is the call site's, and `size` goes into it. */
 static inline unsigned char *
-put_field(unsigned char *to, const struct thl_site_key *key, const struct thl_value *value)
+put_key(unsigned char *to, const struct thl_site_key *key, uint64_t head, size_t size)
 {
-    uint32_t size = value_size(value);
-    to = put_word(to, value->type | key->size << 8 | size << 16, THL_FIELD_TAG_BYTES);
-    to = put_bytes(to, key->text, key->size);
-    if (thl_field_is_bytes(value->type))
-        return put_bytes(to, value->v.p, size);
-    return put_word(to, value->v.u, size);
+    put_word(to, head | size << 16, 8);
+    to += THL_FIELD_TAG_BYTES;
+    for (size_t at = 4; at < key->size; at += 8)
+        memcpy(to + at, key->text + at, 8); /* the table has room behind: site.c */
+    return to + key->size;
 }
 
-/* False when there is more to it: keys that are not known or not distinct, values to be cut. */
-static bool
-put_all(struct builder *b, uint32_t site, const struct thl_site_key *keys,
-        const struct thl_value *values, unsigned n)
+/* False when the block holds what has to be looked at: no pointer, an address too long. */
+static inline bool
+measure(const struct thl_site_text *text, const unsigned char *from, size_t *size)
 {
-    const struct thl_site_text *text = thl_site_find(site);
+    *size = text->plain_size;
+    for (unsigned i = 0; i < text->nfields; i++) {
+        if (!thl_field_is_bytes(text->tags[i])) {
+            from += 8;
+            continue;
+        }
+        thole_str_ s = thl_field_bytes_at(from);
+        if (!s.p || s.n > THL_CHILD_CONTEXT_MAX ||
+            (text->tags[i] == THOLE_FIELD_ADDR && s.n > THL_FIELD_ADDR_MAX))
+            return false;
+        *size += s.n;
+        from += THL_FIELD_BYTES_WIDTH;
+    }
+    return true;
+}
+
+/* False when there is more to it: keys that are not distinct, values to be cut. */
+static bool
+put_block(struct builder *b, const struct thl_site_text *text, const unsigned char *from)
+{
     unsigned char *to = b->bytes;
-    size_t size = 0;
-    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || !text || !text->distinct)
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || sizeof(void *) < 8 || !text->distinct ||
+        !measure(text, from, &b->size) || b->size > b->limit) {
+        b->size = 0;
         return false;
-    for (unsigned i = 0; i < n; i++)
-        size += THL_FIELD_TAG_BYTES + (size_t)keys[i].size + value_size(&values[i]);
-    if (size > b->limit)
-        return false;
-    for (unsigned i = 0; i < n; i++)
-        to = put_field(to, &keys[i], &values[i]);
-    b->size = size;
+    }
+    for (unsigned i = 0; i < text->nfields; i++) {
+        if (!thl_field_is_bytes(text->tags[i])) {
+            uint64_t word;
+            memcpy(&word, from, 8);
+            to = put_key(to, &text->key[i], text->head[i], 0);
+            to = put_word(to, word, text->tags[i] == THOLE_FIELD_SECRET ? 0 : 8);
+            from += 8;
+            continue;
+        }
+        thole_str_ s = thl_field_bytes_at(from);
+        to = put_key(to, &text->key[i], text->head[i], s.n);
+        to = put_bytes(to, s.p, s.n);
+        from += THL_FIELD_BYTES_WIDTH;
+    }
     return true;
 }
 
@@ -348,9 +367,21 @@ make_of(thole_logger *out, thole_logger parent, uint32_t site, bool late,
     }
     if (!ref.slot)
         parent = thl_slab_named(thl_logger_known(thl_slab_logger_of(parent)));
-    if (ref.slot || !put_all(&b, site, keys, values, n))
-        builder_put_all(&b, keys, values, n);
+    builder_put_all(&b, keys, values, n);
     make(out, parent, level, site, late, &b);
+}
+
+bool
+thl_child_make_plain(thole_logger *out, thole_logger parent, uint32_t site,
+                     const struct thl_site_text *text, const void *values)
+{
+    struct builder b;
+    builder_init(&b);
+    if (!thl_slab_is_named(parent) || !put_block(&b, text, values))
+        return false;
+    parent = thl_slab_named(thl_logger_known(thl_slab_logger_of(parent)));
+    make(out, parent, THL_SLAB_NO_LEVEL, site, false, &b);
+    return true;
 }
 
 void

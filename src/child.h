@@ -24,6 +24,12 @@ extern _Atomic uint64_t thl_child_truncated;     /* contexts that were cut to it
 void thl_child_make(thole_logger *out, thole_logger parent, uint32_t site,
                     const struct thl_site_key *keys, const struct thl_value *values, unsigned n);
 
+/* The same for a named logger and a call site in the table, straight from its block of values.
+ * False when there is more to it (a value to be cut, say): nothing is made, thl_child_make has to.
+ */
+bool thl_child_make_plain(thole_logger *out, thole_logger parent, uint32_t site,
+                          const struct thl_site_text *text, const void *values);
+
 /* Amends a child in place; makes one of a named logger; counts a stale handle. */
 void thl_child_bind(thole_logger *lg, uint32_t site, const struct thl_site_key *keys,
                     const struct thl_value *values, unsigned n);

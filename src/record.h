@@ -47,7 +47,9 @@ struct thl_site_text {
     const char *file, *msg;
     uint32_t file_size, msg_size, line;
     uint8_t level, nfields;
-    bool distinct; /* no key comes twice */
+    bool distinct;        /* no key comes twice */
+    uint32_t plain_size;  /* of the fields as tagged ones, without the bytes of values */
+    const uint64_t *head; /* of each: its tag, without a size of bytes, and the key's first four */
     const unsigned char *tags;
     const struct thl_site_key *key;
 };

@@ -11,6 +11,7 @@
 
 #include "compiler.h"
 
+#define HEAP_BEHIND 8       /* keys are read by eight bytes: child.c */
 #define TEXT_BYTES_EACH 384 /* on average; a site that finds no room is carried by its records */
 
 /* One entry: what the writer needs, and the raw object for comparison by content. */
@@ -46,8 +47,9 @@ thl_site_init(uint32_t limit)
     size_t buckets = (size_t)nbuckets * sizeof(uint32_t);
     size_t heap = (size_t)limit * TEXT_BYTES_EACH;
     size_t counts = (size_t)limit * sizeof(struct thl_site_counts);
-    unsigned char *p = mmap(NULL, counts + entries + buckets + heap, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    unsigned char *p =
+        mmap(NULL, counts + entries + buckets + heap + HEAP_BEHIND, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return -ENOMEM;
     table.counts = (struct thl_site_counts *)(void *)p;
@@ -107,6 +109,27 @@ are_distinct(const struct thl_site_key *keys, unsigned n)
     return true;
 }
 
+/* What a context begins each of the site's fields with: child.c. */
+static bool
+make_heads(struct thl_site_text *text)
+{
+    uint64_t *head = allocate(text->nfields * sizeof(*head));
+    if (text->nfields && !head)
+        return false;
+    text->head = head;
+    text->plain_size = 0;
+    for (unsigned i = 0; i < text->nfields; i++) {
+        const struct thl_site_key *key = &text->key[i];
+        const bool sized = thl_field_is_bytes(text->tags[i]);
+        const uint32_t size = sized || text->tags[i] == THOLE_FIELD_SECRET ? 0 : 8;
+        uint32_t first = 0;
+        memcpy(&first, key->text, key->size < 4 ? key->size : 4);
+        head[i] = text->tags[i] | key->size << 8 | size << 16 | (uint64_t)first << 32;
+        text->plain_size += THL_FIELD_TAG_BYTES + key->size + size;
+    }
+    return true;
+}
+
 /* The keys of a site as they leave thole; false when the heap is full. */
 static bool
 make_keys(struct thl_site_text *text, const char *key)
@@ -129,6 +152,8 @@ make_keys(struct thl_site_text *text, const char *key)
         key += n + 1;
     }
     text->key = keys;
+    if (!make_heads(text))
+        return false;
     text->distinct = are_distinct(keys, text->nfields);
     return true;
 }

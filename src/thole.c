@@ -53,7 +53,6 @@ thole_get(const char *name)
 
 /* What a call site says of a child. */
 struct pairs {
-    uint32_t site; /* 0: the table of sites is full */
     unsigned n;
     const struct thl_site_key *keys;
     struct thl_value values[THL_SITE_PAIRS];
@@ -61,11 +60,9 @@ struct pairs {
 };
 
 static void
-fetch_pairs(struct pairs *p, const thole_site_ *site, uint64_t *word, const void *values)
+fetch_pairs(struct pairs *p, const thole_site_ *site, const struct thl_site_text *text,
+            const void *values)
 {
-    thl_lifecycle_configure();
-    p->site = thl_site_intern_waiting(site, word);
-    const struct thl_site_text *text = thl_site_find(p->site);
     p->n = site->nfields;
     thl_field_fetch(p->values, thl_site_tags(site), p->n, values);
     p->keys = text ? text->key : p->own.key;
@@ -81,8 +78,13 @@ thole_child_(thole_logger *out, thole_logger parent, const thole_site_ *site, ui
     const int saved = errno;
     if (!out)
         return;
-    fetch_pairs(&p, site, word, values);
-    thl_child_make(out, parent, p.site, p.keys, p.values, p.n);
+    thl_lifecycle_configure();
+    const uint32_t id = thl_site_intern_waiting(site, word);
+    const struct thl_site_text *text = thl_site_find(id);
+    if (!text || !thl_child_make_plain(out, parent, id, text, values)) {
+        fetch_pairs(&p, site, text, values);
+        thl_child_make(out, parent, id, p.keys, p.values, p.n);
+    }
     errno = saved;
 }
 
@@ -93,8 +95,10 @@ thole_bind_(thole_logger *lg, const thole_site_ *site, uint64_t *word, const voi
     const int saved = errno;
     if (!lg)
         return;
-    fetch_pairs(&p, site, word, values);
-    thl_child_bind(lg, p.site, p.keys, p.values, p.n);
+    thl_lifecycle_configure();
+    const uint32_t id = thl_site_intern_waiting(site, word);
+    fetch_pairs(&p, site, thl_site_find(id), values);
+    thl_child_bind(lg, id, p.keys, p.values, p.n);
     errno = saved;
 }
 

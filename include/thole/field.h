@@ -308,6 +308,37 @@ thole_pass_(const char *x)
 {
     return thole_text_(x);
 }
+/* The block: a member for each value. Not a class of the call's own: there `this` is another. */
+template <class... T> struct thole_block_;
+template <class T> struct thole_block_<T> {
+    T thole_v_ __attribute__((aligned(8)));
+    const void *
+    thole_at_() const
+    {
+        return this;
+    }
+};
+template <class T, class... U> struct thole_block_<T, U...> {
+    T thole_v_ __attribute__((aligned(8)));
+    thole_block_<U...> thole_rest_;
+    const void *
+    thole_at_() const
+    {
+        return this;
+    }
+};
+template <class T>
+constexpr thole_block_<T>
+thole_block_of_(T v)
+{
+    return {v};
+}
+template <class T, class... U>
+constexpr thole_block_<T, U...>
+thole_block_of_(T v, U... rest)
+{
+    return {v, thole_block_of_(rest...)};
+}
 }
 #define THOLE_TAG_(x) thole_tag_of_<typename std::decay<decltype(x)>::type>::v
 #define THOLE_ARG_(x) thole_pass_(x)
@@ -482,61 +513,109 @@ THOLE_SAME_(thole_same_secret_, thole_secret_)
 #define THOLE_TAGS_ODD(...) THOLE_FIELD_NULL
 #define THOLE_TAGS_MANY(...) THOLE_FIELD_NULL
 
-/* The block: one member a value, named by the rung, and their initializers. */
-#ifdef __cplusplus
-#define THOLE_MEMBER_(v, name) decltype(THOLE_ARG_(v)) name __attribute__((aligned(8)));
-#else
-#define THOLE_MEMBER_(v, name) __typeof__(THOLE_ARG_(v)) name __attribute__((aligned(8)));
-#endif
-#define THOLE_MEMBERS_0(m) uint64_t none;
-#define THOLE_MEMBERS_1(m, k, v) THOLE_MEMBER_(v, v1)
-#define THOLE_MEMBERS_2(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v2)                                                                           \
-    THOLE_MEMBERS_1(m, __VA_ARGS__)
-#define THOLE_MEMBERS_3(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v3)                                                                           \
-    THOLE_MEMBERS_2(m, __VA_ARGS__)
-#define THOLE_MEMBERS_4(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v4)                                                                           \
-    THOLE_MEMBERS_3(m, __VA_ARGS__)
-#define THOLE_MEMBERS_5(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v5)                                                                           \
-    THOLE_MEMBERS_4(m, __VA_ARGS__)
-#define THOLE_MEMBERS_6(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v6)                                                                           \
-    THOLE_MEMBERS_5(m, __VA_ARGS__)
-#define THOLE_MEMBERS_7(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v7)                                                                           \
-    THOLE_MEMBERS_6(m, __VA_ARGS__)
-#define THOLE_MEMBERS_8(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v8)                                                                           \
-    THOLE_MEMBERS_7(m, __VA_ARGS__)
-#define THOLE_MEMBERS_9(m, k, v, ...)                                                              \
-    THOLE_MEMBER_(v, v9)                                                                           \
-    THOLE_MEMBERS_8(m, __VA_ARGS__)
-#define THOLE_MEMBERS_10(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v10)                                                                          \
-    THOLE_MEMBERS_9(m, __VA_ARGS__)
-#define THOLE_MEMBERS_11(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v11)                                                                          \
-    THOLE_MEMBERS_10(m, __VA_ARGS__)
-#define THOLE_MEMBERS_12(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v12)                                                                          \
-    THOLE_MEMBERS_11(m, __VA_ARGS__)
-#define THOLE_MEMBERS_13(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v13)                                                                          \
-    THOLE_MEMBERS_12(m, __VA_ARGS__)
-#define THOLE_MEMBERS_14(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v14)                                                                          \
-    THOLE_MEMBERS_13(m, __VA_ARGS__)
-#define THOLE_MEMBERS_15(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v15)                                                                          \
-    THOLE_MEMBERS_14(m, __VA_ARGS__)
-#define THOLE_MEMBERS_16(m, k, v, ...)                                                             \
-    THOLE_MEMBER_(v, v16)                                                                          \
-    THOLE_MEMBERS_15(m, __VA_ARGS__)
-#define THOLE_MEMBERS_ODD(...) uint64_t none;
-#define THOLE_MEMBERS_MANY(...) uint64_t none;
+/* The block in C: a type and a member for each value, named by the rung. The types stand outside of
+ * the struct, where __func__ is not at home. */
+#define THOLE_TYPE_(v, name) typedef __typeof__(THOLE_ARG_(v)) name;
+#define THOLE_TYPES_0(m)
+#define THOLE_TYPES_1(m, k, v) THOLE_TYPE_(v, thole_t1_)
+#define THOLE_TYPES_2(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t2_)                                                                      \
+    THOLE_TYPES_1(m, __VA_ARGS__)
+#define THOLE_TYPES_3(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t3_)                                                                      \
+    THOLE_TYPES_2(m, __VA_ARGS__)
+#define THOLE_TYPES_4(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t4_)                                                                      \
+    THOLE_TYPES_3(m, __VA_ARGS__)
+#define THOLE_TYPES_5(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t5_)                                                                      \
+    THOLE_TYPES_4(m, __VA_ARGS__)
+#define THOLE_TYPES_6(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t6_)                                                                      \
+    THOLE_TYPES_5(m, __VA_ARGS__)
+#define THOLE_TYPES_7(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t7_)                                                                      \
+    THOLE_TYPES_6(m, __VA_ARGS__)
+#define THOLE_TYPES_8(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t8_)                                                                      \
+    THOLE_TYPES_7(m, __VA_ARGS__)
+#define THOLE_TYPES_9(m, k, v, ...)                                                                \
+    THOLE_TYPE_(v, thole_t9_)                                                                      \
+    THOLE_TYPES_8(m, __VA_ARGS__)
+#define THOLE_TYPES_10(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t10_)                                                                     \
+    THOLE_TYPES_9(m, __VA_ARGS__)
+#define THOLE_TYPES_11(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t11_)                                                                     \
+    THOLE_TYPES_10(m, __VA_ARGS__)
+#define THOLE_TYPES_12(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t12_)                                                                     \
+    THOLE_TYPES_11(m, __VA_ARGS__)
+#define THOLE_TYPES_13(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t13_)                                                                     \
+    THOLE_TYPES_12(m, __VA_ARGS__)
+#define THOLE_TYPES_14(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t14_)                                                                     \
+    THOLE_TYPES_13(m, __VA_ARGS__)
+#define THOLE_TYPES_15(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t15_)                                                                     \
+    THOLE_TYPES_14(m, __VA_ARGS__)
+#define THOLE_TYPES_16(m, k, v, ...)                                                               \
+    THOLE_TYPE_(v, thole_t16_)                                                                     \
+    THOLE_TYPES_15(m, __VA_ARGS__)
+#define THOLE_TYPES_ODD(...)
+#define THOLE_TYPES_MANY(...)
+
+#define THOLE_MEMBER_(n) thole_t##n##_ thole_v##n##_ __attribute__((aligned(8)));
+#define THOLE_MEMBERS_0 uint64_t thole_none_;
+#define THOLE_MEMBERS_1 THOLE_MEMBER_(1)
+#define THOLE_MEMBERS_2                                                                            \
+    THOLE_MEMBER_(2)                                                                               \
+    THOLE_MEMBERS_1
+#define THOLE_MEMBERS_3                                                                            \
+    THOLE_MEMBER_(3)                                                                               \
+    THOLE_MEMBERS_2
+#define THOLE_MEMBERS_4                                                                            \
+    THOLE_MEMBER_(4)                                                                               \
+    THOLE_MEMBERS_3
+#define THOLE_MEMBERS_5                                                                            \
+    THOLE_MEMBER_(5)                                                                               \
+    THOLE_MEMBERS_4
+#define THOLE_MEMBERS_6                                                                            \
+    THOLE_MEMBER_(6)                                                                               \
+    THOLE_MEMBERS_5
+#define THOLE_MEMBERS_7                                                                            \
+    THOLE_MEMBER_(7)                                                                               \
+    THOLE_MEMBERS_6
+#define THOLE_MEMBERS_8                                                                            \
+    THOLE_MEMBER_(8)                                                                               \
+    THOLE_MEMBERS_7
+#define THOLE_MEMBERS_9                                                                            \
+    THOLE_MEMBER_(9)                                                                               \
+    THOLE_MEMBERS_8
+#define THOLE_MEMBERS_10                                                                           \
+    THOLE_MEMBER_(10)                                                                              \
+    THOLE_MEMBERS_9
+#define THOLE_MEMBERS_11                                                                           \
+    THOLE_MEMBER_(11)                                                                              \
+    THOLE_MEMBERS_10
+#define THOLE_MEMBERS_12                                                                           \
+    THOLE_MEMBER_(12)                                                                              \
+    THOLE_MEMBERS_11
+#define THOLE_MEMBERS_13                                                                           \
+    THOLE_MEMBER_(13)                                                                              \
+    THOLE_MEMBERS_12
+#define THOLE_MEMBERS_14                                                                           \
+    THOLE_MEMBER_(14)                                                                              \
+    THOLE_MEMBERS_13
+#define THOLE_MEMBERS_15                                                                           \
+    THOLE_MEMBER_(15)                                                                              \
+    THOLE_MEMBERS_14
+#define THOLE_MEMBERS_16                                                                           \
+    THOLE_MEMBER_(16)                                                                              \
+    THOLE_MEMBERS_15
+#define THOLE_MEMBERS_ODD THOLE_MEMBERS_0
+#define THOLE_MEMBERS_MANY THOLE_MEMBERS_0
 
 #define THOLE_VALUES_0(m) 0
 #define THOLE_VALUES_1(m, k, v) THOLE_ARG_(v)
@@ -593,11 +672,22 @@ THOLE_SAME_(thole_same_secret_, thole_secret_)
         __FILE__ "\0" head THOLE_KEYS_##n(__VA_ARGS__)};                                           \
     static uint64_t thole_word_;
 
-/* The values of one call; evaluates them. */
+/* The values of one call, evaluated in the expression that this is part of: what they point at may
+ * be temporaries, which live as long as that. */
+#ifdef __cplusplus
+#define THOLE_BLOCK_TYPE_(n, ...)
+#define THOLE_BLOCK_(n, ...) thole_block_of_(THOLE_VALUES_##n(__VA_ARGS__)).thole_at_()
+#else
+#define THOLE_BLOCK_TYPE_(n, ...)                                                                  \
+    THOLE_TYPES_##n(__VA_ARGS__) struct thole_values_ {                                            \
+        THOLE_MEMBERS_##n                                                                          \
+    };
 #define THOLE_BLOCK_(n, ...)                                                                       \
-    const struct {                                                                                 \
-        THOLE_MEMBERS_##n(__VA_ARGS__)                                                             \
-    } thole_values_ = {THOLE_VALUES_##n(__VA_ARGS__)};
+    &(const struct thole_values_)                                                                  \
+    {                                                                                              \
+        THOLE_VALUES_##n(__VA_ARGS__)                                                              \
+    }
+#endif
 
 #endif /* THOLE_MACROS_ */
 #endif

@@ -470,14 +470,15 @@ thole_enabled(thole_logger lg, enum thole_level level)
         THOLE_CHECK_PAIRS_(n, __VA_ARGS__)                                                         \
         THOLE_CHECK_MESSAGE_(THOLE_FIRST_(__VA_ARGS__))                                            \
         THOLE_SITE_(site_lvl, n, THOLE_FIRST_(__VA_ARGS__), __VA_ARGS__)                           \
+        THOLE_BLOCK_TYPE_(n, __VA_ARGS__)                                                          \
         const thole_logger thole_lg_ = (lg);                                                       \
         const unsigned thole_lvl_ = THOLE_UNSIGNED_(lvl);                                          \
         if (thole_lvl_ + 1u > THOLE_UNSIGNED_(THOLE_MIN_LEVEL) &&                                  \
             thole_on_(thole_lg_, thole_lvl_)) {                                                    \
             int *const thole_errno_at_ = &errno;                                                   \
             const int thole_errno_was_ = *thole_errno_at_;                                         \
-            THOLE_BLOCK_(n, __VA_ARGS__)                                                           \
-            thole_emit_(thole_lg_, thole_lvl_, &thole_here_.site, &thole_word_, &thole_values_);   \
+            thole_emit_(thole_lg_, thole_lvl_, &thole_here_.site, &thole_word_,                    \
+                        THOLE_BLOCK_(n, __VA_ARGS__));                                             \
             *thole_errno_at_ = thole_errno_was_;                                                   \
         }                                                                                          \
     } while (0)
@@ -498,9 +499,9 @@ thole_enabled(thole_logger lg, enum thole_level level)
     do {                                                                                           \
         THOLE_CHECK_PAIRS_(n, __VA_ARGS__)                                                         \
         THOLE_SITE_(255, n, "", __VA_ARGS__)                                                       \
-        THOLE_BLOCK_(n, __VA_ARGS__)                                                               \
+        THOLE_BLOCK_TYPE_(n, __VA_ARGS__)                                                          \
         thole_child_((out), THOLE_FIRST_(__VA_ARGS__), &thole_here_.site, &thole_word_,            \
-                     &thole_values_);                                                              \
+                     THOLE_BLOCK_(n, __VA_ARGS__));                                                \
     } while (0)
 
 #define THOLE_BIND_(lg_ptr, n, ...) THOLE_BIND_DO_(lg_ptr, n, __VA_ARGS__)
@@ -508,8 +509,8 @@ thole_enabled(thole_logger lg, enum thole_level level)
     do {                                                                                           \
         THOLE_CHECK_PAIRS_(n, 0, __VA_ARGS__)                                                      \
         THOLE_SITE_(255, n, "", 0, __VA_ARGS__)                                                    \
-        THOLE_BLOCK_(n, 0, __VA_ARGS__)                                                            \
-        thole_bind_((lg_ptr), &thole_here_.site, &thole_word_, &thole_values_);                    \
+        THOLE_BLOCK_TYPE_(n, 0, __VA_ARGS__)                                                       \
+        thole_bind_((lg_ptr), &thole_here_.site, &thole_word_, THOLE_BLOCK_(n, 0, __VA_ARGS__));   \
     } while (0)
 
 #endif /* THOLE_MACROS_ */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every call here is right: it compiles without a warning as C11 to 17 and as C++11 to 20. */
+#define v1 a macro of the user
+#define none another
 #include <netinet/in.h>
 #include <thole/test.h>
 #include <thole/thole.h>
@@ -20,6 +22,32 @@ struct conn {
 
 #define MESSAGE "a message from a macro"
 #define KEY "key"
+
+#ifdef __cplusplus
+struct session {
+    thole_logger log;
+    int bytes;
+    int
+    size() const
+    {
+        return bytes;
+    }
+    void
+    of_a_class()
+    {
+        thole_info(log, "of a class", "member", bytes, "this", this->bytes, "call", size());
+        thole_bind(&log, "size", size());
+        [this] { thole_info(log, "in a lambda", "size", size(), "this", this->bytes); }();
+#if __cplusplus >= 201703L
+        const struct {
+            int a, b;
+        } pair = {1, 2};
+        auto [first, second] = pair;
+        thole_info(log, "structured bindings", "first", first, "second", second);
+#endif
+    }
+};
+#endif
 
 void every_integer(thole_logger lg, long l, unsigned long ul, long long ll, unsigned long long ull);
 void every_other_type(thole_logger lg, struct conn *conn, const char *text, void *pointer);
@@ -74,6 +102,7 @@ every_other_type(thole_logger lg, struct conn *conn, const char *text, void *poi
     thole_info(lg, "others", "b", b, "colour", colour, "f", f, "d", d, "pointer", pointer,
                "fixed_pointer", fixed_pointer, "conn", (void *)conn);
     thole_info(lg, "nothing", "null", (void *)0, "no text", (const char *)NULL);
+    thole_info(lg, "this function", "func", __func__);
     thole_info(lg, "bit-fields", "flag", +conn->flag, "wide", (uint64_t)conn->wide);
     thole_info(lg, MESSAGE " and a literal", KEY, 1, KEY "2", 2, "1digit", 3, "", 4);
 #ifdef __cplusplus

@@ -13,7 +13,8 @@
 
 #define BATCH (THL_RACK_SLOTS / 2)
 #define ROUNDS 100 /* of recalls for one child, or 1.5 s: see rack.h */
-#define TRIES 100  /* at reading counts that are being moved */
+#define AT_HAND_MOST (THL_RACKS * THL_RACK_CELLS * THL_RACK_SLOTS)
+#define TRIES 100 /* at reading counts that are being moved */
 
 static struct {
     _Alignas(2 * THL_CACHE_LINE) struct thl_quota quota; /* all children's */
@@ -191,14 +192,15 @@ refill(struct thl_rack *rack, struct thl_rack_cell *cell, uint32_t site, bool fo
     return 0;
 }
 
-/* What is at hand anywhere goes back to the pool. */
+/* What is at hand anywhere goes back to the pool. Far from the limit only a peak is at stake, and
+ * no refusal: then nobody is waited for. */
 static THL_COLD void
-recall(void)
+recall(bool waits)
 {
     uint64_t stocked = atomic_load_explicit(&all.quota.stocked, memory_order_acquire); /* list */
     for (uint32_t i = 0; i < THL_RACKS; i++) {
         struct thl_rack *rack = &thl_racks[i];
-        if ((stocked >> i & 1) == 0 || !thl_rack_lock(rack))
+        if ((stocked >> i & 1) == 0 || !(waits ? thl_rack_lock(rack) : thl_rack_try(rack)))
             continue;
         for (uint32_t c = 0; c < THL_RACK_CELLS; c++)
             if (atomic_load_explicit(&rack->cell[c].site, memory_order_relaxed) != 0) /* locked */
@@ -216,12 +218,17 @@ thl_rack_take(uint32_t site, uint32_t *slot, struct thl_rack **out)
 {
     for (unsigned round = 0;; round++) {
         struct thl_rack *rack = thl_rack_lock_own();
+        if (THL_UNLIKELY(!rack))
+            return -ENOMEM;
         struct thl_rack_cell *cell = find_cell(rack, site);
+        bool far = false;
         int rc = 0;
-        if (THL_LIKELY(cell->n > 0))
+        if (THL_LIKELY(cell->n > 0)) {
             *slot = cell->slot[--cell->n];
-        else
-            rc = refill(rack, cell, site, round >= ROUNDS, slot);
+        } else {
+            far = thl_quota_credits(&all.quota) + AT_HAND_MOST < thl_rack_limit();
+            rc = refill(rack, cell, site, round >= (far ? 1 : ROUNDS), slot);
+        }
         if (THL_LIKELY(rc == 0)) {
             atomic_signal_fence(memory_order_seq_cst); /* a fork in a handler: rack.h */
             count(&rack->made);
@@ -232,7 +239,7 @@ thl_rack_take(uint32_t site, uint32_t *slot, struct thl_rack **out)
         thl_rack_unlock(rack);
         if (rc != -EAGAIN)
             return rc;
-        recall();
+        recall(!far);
     }
 }
 
@@ -297,7 +304,7 @@ thl_rack_set_limit(uint32_t limit)
 {
     atomic_store_explicit(&all.limit, limit, memory_order_relaxed); /* read by itself */
     if (thl_quota_credits(&all.quota) > limit)
-        recall();
+        recall(true);
 }
 
 uint32_t

@@ -15,8 +15,11 @@
  * Bounds. quota.h says how the limit and the peaks stay exact. Whoever finds none at hand and no
  * credits that are free has all that is at hand anywhere given back to the pool (recall), and then
  * asks again. It holds no lock meanwhile: nobody ever has two, and what is done under one is short
- * and never waits. Where a holder does not come to run for 1.5 s, it is done without: then a peak
- * may be one too high, or a child refused though a slot is at hand; the limit is never passed.
+ * and never waits. Where the limit is far, by all that racks can hold, only a peak is at stake: one
+ * recall, of what is not locked. Else, where a holder does not come to run for 1.5 s, it is done
+ * without; and one that never does (a longjmp, a cancelled thread) is soon not waited for. Then a
+ * peak may be too high by what is at hand, or a child refused though a slot is at hand; the limit is
+ * never passed.
  *
  * Counts. What was made and ended is counted by each rack, and by each cell for its site; a reader
  * adds them up. A cell that changes its site adds its counts to the site's own, between `begun` and
@@ -54,7 +57,8 @@ struct thl_rack_cell {
 
 struct thl_rack {
     _Alignas(2 * THL_CACHE_LINE) _Atomic uint32_t lock; /* lines are fetched in pairs */
-    bool listed; /* its bit is set in the quota of all children */
+    bool listed;            /* its bit is set in the quota of all children */
+    _Atomic uint32_t stuck; /* waited for in vain: not again, until it is free */
     _Atomic uint64_t made, ended;
     struct thl_rack_cell cell[THL_RACK_CELLS];
 };

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <time.h>
 
+#define STUCK 100 /* times: its holder was torn away, or left by a longjmp */
 #define LOOKS 200 /* at a lock that is held, before it is let be: some 15 ms */
 
 struct thl_rack thl_racks[THL_RACKS];
@@ -64,10 +65,13 @@ thl_rack_try_own(void)
 struct thl_rack *
 thl_rack_lock_own(void)
 {
-    struct thl_rack *rack;
-    while (!(rack = thl_rack_try_own()))
+    for (unsigned i = 0; i < LOOKS * STUCK; i++) {
+        struct thl_rack *rack = thl_rack_try_own();
+        if (THL_LIKELY(rack != NULL))
+            return rack;
         sched_yield();
-    return rack;
+    }
+    return NULL;
 }
 
 /* A holder that was put off its processor needs some time to come back. */
@@ -85,22 +89,37 @@ wait_for_holder(unsigned looks)
 }
 
 bool
+thl_rack_try(struct thl_rack *rack)
+{
+    return try_lock(rack);
+}
+
+bool
 thl_rack_lock(struct thl_rack *rack)
 {
     for (unsigned i = 0; i < LOOKS; i++) {
-        if (try_lock(rack))
+        if (try_lock(rack)) {
+            atomic_store_explicit(&rack->stuck, 0, memory_order_relaxed); /* a hint */
             return true;
+        }
+        if (atomic_load_explicit(&rack->stuck, memory_order_relaxed) >= STUCK) /* the same */
+            return false;
         wait_for_holder(i);
     }
+    atomic_fetch_add_explicit(&rack->stuck, 1, memory_order_relaxed); /* the same */
     return false;
 }
 
+/* Whoever is stuck lets nobody live. */
 void
 thl_rack_pass(void)
 {
     for (uint32_t i = 0; i < THL_RACKS; i++) {
-        while (!thl_rack_lock(&thl_racks[i]))
+        bool locked;
+        while (!(locked = thl_rack_lock(&thl_racks[i])) &&
+               atomic_load_explicit(&thl_racks[i].stuck, memory_order_relaxed) < STUCK) /* a hint */
             ;
-        thl_rack_unlock(&thl_racks[i]);
+        if (locked)
+            thl_rack_unlock(&thl_racks[i]);
     }
 }

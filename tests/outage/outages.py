@@ -115,7 +115,8 @@ class Scene:
                         for what in ('calls', 'waits'))
         assert 0 < max(calls, waits) < MAX_TRIES, f'{kind}: {calls} calls, {waits} waits in a second'
         before = most_in_a_second(self.report, 'calls', kind, self.down - S - S // 5, self.down)
-        assert before >= RATE / 2, f'{kind}: only {before} calls in a second before the outage'
+        # Several datagrams may go in one call; many calls are seen all the same.
+        assert before >= RATE / 10, f'{kind}: only {before} calls in a second before the outage'
         self.figures[-1] += f' calls/s {calls} waits/s {waits}'
 
     def check_recovery(self, kind):

@@ -18,8 +18,8 @@
  * and never waits. Where the limit is far, by all that racks can hold, only a peak is at stake: one
  * recall, of what is not locked. Else, where a holder does not come to run for 1.5 s, it is done
  * without; and one that never does (a longjmp, a cancelled thread) is soon not waited for. Then a
- * peak may be too high by what is at hand, or a child refused though a slot is at hand; the limit is
- * never passed.
+ * peak may be too high by what is at hand, or a child refused though a slot is at hand; the limit
+ * is never passed.
  *
  * Counts. What was made and ended is counted by each rack, and by each cell for its site; a reader
  * adds them up. A cell that changes its site adds its counts to the site's own, between `begun` and

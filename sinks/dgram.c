@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -138,7 +137,7 @@ send_together(const struct thl_dgram *d, const struct thole_sink_record *records
         return 0;
     memset(messages, 0, n * sizeof(messages[0]));
     for (size_t i = 0; i < n; i++) {
-        bytes[i].iov_base = (void *)(uintptr_t)records[i].bytes; /* sent, and not written to */
+        bytes[i].iov_base = (void *)records[i].bytes; /* sent, and not written to */
         bytes[i].iov_len = records[i].size;
         messages[i].msg_hdr.msg_iov = &bytes[i];
         messages[i].msg_hdr.msg_iovlen = 1;

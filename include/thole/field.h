@@ -515,53 +515,53 @@ THOLE_SAME_(thole_same_secret_, thole_secret_)
 
 /* The block in C: a type and a member for each value, named by the rung. The types stand outside of
  * the struct, where __func__ is not at home. */
-#define THOLE_TYPE_(v, name) typedef __typeof__(THOLE_ARG_(v)) name;
+#define THOLE_TYPE_(v, n) typedef __typeof__(THOLE_ARG_(v)) thole_t##n##_;
 #define THOLE_TYPES_0(m)
-#define THOLE_TYPES_1(m, k, v) THOLE_TYPE_(v, thole_t1_)
+#define THOLE_TYPES_1(m, k, v) THOLE_TYPE_(v, 1)
 #define THOLE_TYPES_2(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t2_)                                                                      \
+    THOLE_TYPE_(v, 2)                                                                              \
     THOLE_TYPES_1(m, __VA_ARGS__)
 #define THOLE_TYPES_3(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t3_)                                                                      \
+    THOLE_TYPE_(v, 3)                                                                              \
     THOLE_TYPES_2(m, __VA_ARGS__)
 #define THOLE_TYPES_4(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t4_)                                                                      \
+    THOLE_TYPE_(v, 4)                                                                              \
     THOLE_TYPES_3(m, __VA_ARGS__)
 #define THOLE_TYPES_5(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t5_)                                                                      \
+    THOLE_TYPE_(v, 5)                                                                              \
     THOLE_TYPES_4(m, __VA_ARGS__)
 #define THOLE_TYPES_6(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t6_)                                                                      \
+    THOLE_TYPE_(v, 6)                                                                              \
     THOLE_TYPES_5(m, __VA_ARGS__)
 #define THOLE_TYPES_7(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t7_)                                                                      \
+    THOLE_TYPE_(v, 7)                                                                              \
     THOLE_TYPES_6(m, __VA_ARGS__)
 #define THOLE_TYPES_8(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t8_)                                                                      \
+    THOLE_TYPE_(v, 8)                                                                              \
     THOLE_TYPES_7(m, __VA_ARGS__)
 #define THOLE_TYPES_9(m, k, v, ...)                                                                \
-    THOLE_TYPE_(v, thole_t9_)                                                                      \
+    THOLE_TYPE_(v, 9)                                                                              \
     THOLE_TYPES_8(m, __VA_ARGS__)
 #define THOLE_TYPES_10(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t10_)                                                                     \
+    THOLE_TYPE_(v, 10)                                                                             \
     THOLE_TYPES_9(m, __VA_ARGS__)
 #define THOLE_TYPES_11(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t11_)                                                                     \
+    THOLE_TYPE_(v, 11)                                                                             \
     THOLE_TYPES_10(m, __VA_ARGS__)
 #define THOLE_TYPES_12(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t12_)                                                                     \
+    THOLE_TYPE_(v, 12)                                                                             \
     THOLE_TYPES_11(m, __VA_ARGS__)
 #define THOLE_TYPES_13(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t13_)                                                                     \
+    THOLE_TYPE_(v, 13)                                                                             \
     THOLE_TYPES_12(m, __VA_ARGS__)
 #define THOLE_TYPES_14(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t14_)                                                                     \
+    THOLE_TYPE_(v, 14)                                                                             \
     THOLE_TYPES_13(m, __VA_ARGS__)
 #define THOLE_TYPES_15(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t15_)                                                                     \
+    THOLE_TYPE_(v, 15)                                                                             \
     THOLE_TYPES_14(m, __VA_ARGS__)
 #define THOLE_TYPES_16(m, k, v, ...)                                                               \
-    THOLE_TYPE_(v, thole_t16_)                                                                     \
+    THOLE_TYPE_(v, 16)                                                                             \
     THOLE_TYPES_15(m, __VA_ARGS__)
 #define THOLE_TYPES_ODD(...)
 #define THOLE_TYPES_MANY(...)

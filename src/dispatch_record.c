@@ -157,7 +157,8 @@ begin_line(struct thl_dispatch *d, const struct thl_record *record, size_t size,
             line->unix_ns = *last_ns;
         *last_ns = line->unix_ns;
     }
-    line->logger = thl_logger_name(thl_record_logger(record), &line->logger_size);
+    line->number = thl_logger_known(thl_record_logger(record));
+    line->logger = thl_logger_name(line->number, &line->logger_size);
     if (record->flags & THL_RECORD_NOTICE) {
         line->logger = "thole";
         line->logger_size = 5;

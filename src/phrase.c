@@ -250,7 +250,7 @@ name_of(const struct thl_phrase_line *line)
     const struct thl_record *r = line->record;
     return UINT64_C(1) << 63 | (uint64_t)(r->context_size > 0) << 62 |
            (uint64_t)(line->style & 0x7F) << 48 | (uint64_t)r->level << 44 |
-           (r->handle & 0xFFF00000u) << 12 | r->site;
+           (uint64_t)(line->number & 0xFFFu) << 32 | r->site;
 }
 
 static bool

@@ -32,6 +32,7 @@ struct thl_phrase_line {
     const struct thl_site_text *site; /* NULL: the record is inline, and no phrase found */
     const char *logger;
     size_t logger_size;
+    unsigned number; /* of the logger that is named: a handle's may not be known yet */
     int64_t unix_ns;
     const struct thl_format_options *options;
     unsigned style; /* a number of options->..., below 128; the same number, the same options */

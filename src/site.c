@@ -12,7 +12,7 @@
 #include "compiler.h"
 
 #define HEAP_BEHIND 8       /* keys are read by eight bytes: child.c */
-#define TEXT_BYTES_EACH 384 /* on average; a site that finds no room is carried by its records */
+#define TEXT_BYTES_EACH 512 /* on average; a site that finds no room is carried by its records */
 
 /* One entry: what the writer needs, and the raw object for comparison by content. */
 struct entry {

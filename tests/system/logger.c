@@ -38,6 +38,24 @@ THL_TEST(logger, is_interned_by_its_name)
     expect_name(thole_get("net.http"), "net.http");
 }
 
+/* 64 bits that are no handle yet log as the root, from the same call site. */
+THL_TEST(logger, bears_its_name_where_garbage_of_its_number_was_logged_before)
+{
+    start_with(NULL, NULL);
+    const unsigned number = 40;
+    const thole_logger garbage = {(uint64_t)number << 20 | number};
+    thole_logger made = {0};
+    char name[16];
+
+    expect_name(garbage, "");
+    for (unsigned i = 0; made.bits != garbage.bits && i < 2 * number; i++) {
+        snprintf(name, sizeof(name), "of%u", i);
+        made = thole_get(name);
+    }
+    cr_assert_eq(made.bits, garbage.bits);
+    expect_name(made, name);
+}
+
 THL_TEST(logger, root_is_the_zeroed_handle_with_the_empty_name)
 {
     const thole_logger zero = {0};

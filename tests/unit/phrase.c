@@ -261,6 +261,7 @@ THL_TEST(phrase, lines_are_those_of_the_formats)
         const struct thl_record *r = (const struct thl_record *)(const void *)record_bytes;
         struct thl_phrase_line line = {.record = r, .size = make_record(s), .site = &s->text};
         const unsigned logger = thl_record_logger(r);
+        line.number = logger;
         line.logger = logger ? "net.http" : "";
         line.logger_size = logger ? 8 : 0;
         line.unix_ns = now = next_time(now);

@@ -67,21 +67,10 @@ thl_format_value_json(struct thl_buf *out, const struct thl_value *v)
 
 /* ---- logfmt ---- */
 
-static bool
-is_bare(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7F)
-            return false;
-    }
-    return n > 0;
-}
-
 void
 thl_format_string_logfmt(struct thl_buf *out, const char *s, size_t n)
 {
-    if (is_bare(s, n)) {
+    if (thl_escape_is_bare(s, n)) {
         thl_buf_put(out, s, n);
         return;
     }
@@ -134,12 +123,6 @@ thl_format_key_logfmt(char *to, size_t room, const char *key, size_t n)
     return size;
 }
 
-static bool
-is_plain_key(const char *key, size_t n)
-{
-    return is_bare(key, n);
-}
-
 /* Keys differ before the mapping; only a mapped one can have become equal to an earlier one. */
 static bool
 is_taken(const struct thl_view *v, size_t i, const char *mapped, size_t n)
@@ -158,7 +141,7 @@ static bool
 any_mapped(const struct thl_view *v, size_t upto)
 {
     for (size_t j = 0; j < upto; j++)
-        if (!is_plain_key(v->field[j].key, v->field[j].key_size))
+        if (!thl_escape_is_bare(v->field[j].key, v->field[j].key_size))
             return true;
     return false;
 }
@@ -201,7 +184,7 @@ thl_format_src(struct thl_buf *out, enum thl_escape how, const struct thl_view *
         begin--;
     const char *name = v->file + begin;
     const size_t n = v->file_size - begin;
-    const bool quoted = how == THL_ESCAPE_QUOTED && !is_bare(name, n);
+    const bool quoted = how == THL_ESCAPE_QUOTED && !thl_escape_is_bare(name, n);
     if (quoted)
         thl_buf_putc(out, '"');
     thl_escape_put(out, how, name, n);

@@ -185,6 +185,34 @@ bench_pause_us(unsigned us)
         ;
 }
 
+int64_t
+bench_others_ns(void)
+{
+    struct timespec all, own;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &all);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
+    return (int64_t)(all.tv_sec - own.tv_sec) * 1000000000 + all.tv_nsec - own.tv_nsec;
+}
+
+void
+bench_begin_hists(struct hist *each, unsigned threads, size_t samples)
+{
+    for (unsigned i = 0; i < threads; i++)
+        if (hist_init(&each[i], samples) < 0)
+            bench_die("no memory");
+}
+
+void
+bench_end_hists(struct hist *all, struct hist *each, unsigned threads, size_t samples)
+{
+    if (hist_init(all, samples * threads) < 0)
+        bench_die("no memory");
+    for (unsigned i = 0; i < threads; i++) {
+        hist_add_all(all, &each[i]);
+        hist_fini(&each[i]);
+    }
+}
+
 static bool
 may_pin(void)
 {

@@ -69,6 +69,13 @@ bench_ticks(void)
 /* Spins: a thread that slept would wake up on a cold core. */
 void bench_pause_us(unsigned us);
 
+/* Nanoseconds of processor time of all threads but this one. */
+int64_t bench_others_ns(void);
+
+/* One histogram a thread, of so many samples each; then all of them in one, and they are gone. */
+void bench_begin_hists(struct hist *each, unsigned threads, size_t samples);
+void bench_end_hists(struct hist *all, struct hist *each, unsigned threads, size_t samples);
+
 /* The calling thread, and those that it makes, run on this core (modulo their number). Without
  * effect where BENCH_PIN=0 is set. */
 void bench_pin(unsigned core);

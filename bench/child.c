@@ -127,26 +127,13 @@ create_and_drop_floor(unsigned thread, void *arg)
 
 /* ---- cases ---- */
 
-static void
-begin_cycles(struct job *job, unsigned threads)
-{
-    for (unsigned i = 0; i < threads; i++)
-        if (hist_init(&job->hist[i], BATCHES) < 0)
-            bench_die("no memory");
-}
-
 /* The median of all batches, which what else the machine does leaves alone; and their mean, for the
  * peers with a garbage collector, whose part is only in that. */
 static void
 end_cycles(struct job *job, const char *subject, unsigned threads)
 {
     struct hist all;
-    if (hist_init(&all, (size_t)BATCHES * threads) < 0)
-        bench_die("no memory");
-    for (unsigned i = 0; i < threads; i++) {
-        hist_add_all(&all, &job->hist[i]);
-        hist_fini(&job->hist[i]);
-    }
+    bench_end_hists(&all, job->hist, threads, BATCHES);
     bench_row(subject, "ns", hist_percentile(&all, 500), "ns");
     bench_row(subject, "ns_mean", hist_mean(&all), "ns");
     hist_fini(&all);
@@ -157,12 +144,12 @@ run_cycle(struct job *job, unsigned threads)
 {
     uint64_t calls = (uint64_t)threads * BATCH * BATCHES;
     bench_start("file:/dev/null", LIMITS);
-    begin_cycles(job, threads);
+    bench_begin_hists(job->hist, threads, BATCHES);
     bench_threads(threads, cycle_all, job);
     end_cycles(job, "thole", threads);
     bench_stop(calls);
     floor_start(&job->floor, threads);
-    begin_cycles(job, threads);
+    bench_begin_hists(job->hist, threads, BATCHES);
     bench_threads(threads, cycle_floor, job);
     floor_stop(&job->floor, calls);
     end_cycles(job, "floor", threads);
@@ -228,7 +215,7 @@ run_live(struct job *job, unsigned n, bool cycles)
     bench_start(cycles ? "file:/dev/null" : "null:", LIMITS);
     thole_logger *lg = make_children(n);
     if (cycles) {
-        begin_cycles(job, 1);
+        bench_begin_hists(job->hist, 1, BATCHES);
         bench_threads(1, cycle_all, job);
         end_cycles(job, "thole", 1);
     }

@@ -127,16 +127,6 @@ measure_format(const struct thl_format_options *options, bool with_context)
     return size;
 }
 
-/* Of all threads but this one. */
-static int64_t
-others_ns(void)
-{
-    struct timespec all, own;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &all);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
-    return (int64_t)(all.tv_sec - own.tv_sec) * 1000000000 + all.tv_nsec - own.tv_nsec;
-}
-
 static void
 measure_writer(const char *format, bool with_context)
 {
@@ -148,12 +138,12 @@ measure_writer(const char *format, bool with_context)
         thole_child(&lg, lg, WORK_CONTEXT(10000000u));
     int64_t spent = 0;
     for (uint64_t turn = 0; turn <= TURNS; turn++) {
-        int64_t from = others_ns();
+        int64_t from = bench_others_ns();
         for (uint64_t i = 0; i < RECORDS; i++)
             thole_info(lg, "ten fields", WORK_10(10000000 + i));
         thole_flush(60000);
         if (turn > 0) /* the first took the memory */
-            spent += others_ns() - from;
+            spent += bench_others_ns() - from;
     }
     thole_unref(&lg);
     bench_row("thole", "writer_ns", (double)spent / (TURNS * RECORDS), "ns");

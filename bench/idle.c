@@ -58,15 +58,6 @@ count_switches(unsigned *threads)
     return sum;
 }
 
-static int64_t
-others_ns(void)
-{
-    struct timespec all, own;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &all);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &own);
-    return (int64_t)(all.tv_sec - own.tv_sec) * 1000000000 + all.tv_nsec - own.tv_nsec;
-}
-
 /* Nobody reads from them: what is sent waits there. */
 static unsigned
 bind_udp(void)
@@ -108,9 +99,9 @@ run(const char *name)
     poll(NULL, 0, SETTLE_MS);
 
     uint64_t before = count_switches(&before_threads);
-    int64_t before_ns = others_ns();
+    int64_t before_ns = bench_others_ns();
     poll(NULL, 0, IDLE_MS);
-    int64_t after_ns = others_ns();
+    int64_t after_ns = bench_others_ns();
     uint64_t after = count_switches(&threads);
     if (threads != before_threads || threads == 0)
         bench_die("%u threads became %u", before_threads, threads);

@@ -121,25 +121,12 @@ measure_floor(unsigned thread, void *arg)
     }
 }
 
-static void
-begin_job(struct job *job, unsigned threads)
-{
-    for (unsigned i = 0; i < threads; i++)
-        if (hist_init(&job->hist[i], BATCHES) < 0)
-            bench_die("no memory");
-}
-
 /* All threads' samples are as good as each other. */
 static void
 end_job(struct job *job, const char *subject, unsigned threads)
 {
     struct hist all;
-    if (hist_init(&all, (size_t)BATCHES * threads) < 0)
-        bench_die("no memory");
-    for (unsigned i = 0; i < threads; i++) {
-        hist_add_all(&all, &job->hist[i]);
-        hist_fini(&job->hist[i]);
-    }
+    bench_end_hists(&all, job->hist, threads, BATCHES);
     const double ns = bench_ns_per_tick();
     for (size_t i = 0; i < all.n; i++)
         all.sample[i] *= ns;
@@ -158,13 +145,13 @@ run(const char *name)
     job.child = bench_part_is(name, 1, "child");
     job.bytes = job.work->bytes + (job.child ? WORK_BYTES_CONTEXT : 0);
 
-    begin_job(&job, threads);
+    bench_begin_hists(job.hist, threads, BATCHES);
     bench_start("file:/dev/null", NULL);
     bench_threads(threads, measure_thole, &job);
     end_job(&job, "thole", threads);
     bench_stop((uint64_t)threads * BATCH * (WARM + BATCHES));
 
-    begin_job(&job, threads);
+    bench_begin_hists(job.hist, threads, BATCHES);
     floor_start(&job.floor, threads);
     bench_threads(threads, measure_floor, &job);
     floor_stop(&job.floor, (uint64_t)threads * BATCH * (WARM + BATCHES));

@@ -18,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "send_each.h"
+
 enum scripted_call { SEND, CONNECT, WRITE, SCRIPTED };
 
 enum { FOR_EVER = 1 << 30 };
@@ -76,20 +78,6 @@ send(int fd, const void *bytes, size_t n, int flags)
     if (scripted_fails(SEND))
         return -1;
     return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
-}
-
-/* One after the other, as the kernel does: an error ends it, and is told only of the first. */
-int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags);
-
-int
-sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
-{
-    for (unsigned i = 0; i < n; i++) {
-        const struct iovec *v = messages[i].msg_hdr.msg_iov;
-        if (send(fd, v->iov_base, v->iov_len, flags) < 0)
-            return i > 0 ? (int)i : -1;
-    }
-    return (int)n;
 }
 
 int

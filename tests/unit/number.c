@@ -10,19 +10,9 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "buf_text.h"
 #include "number.h"
 
-static char text[512];
-static struct thl_buf b;
-
-static const char *
-end(void)
-{
-    text[b.size] = '\0';
-    return text;
-}
-
-#define TEXT(call) (thl_buf_init(&b, text, sizeof(text) - 1), call, end())
 #define INT(x) TEXT(thl_number_put_int(&b, x))
 #define UINT(x) TEXT(thl_number_put_uint(&b, x))
 #define SECONDS(x) TEXT(thl_number_put_seconds(&b, x))

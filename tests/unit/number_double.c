@@ -9,19 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "buf_text.h"
 #include "number.h"
 
-static char text[64];
-static struct thl_buf b;
-
-static const char *
-end(void)
-{
-    text[b.size] = '\0';
-    return text;
-}
-
-#define TEXT(call) (thl_buf_init(&b, text, sizeof(text) - 1), call, end())
 #define DOUBLE(x) TEXT(thl_number_put_double(&b, x))
 #define FLOAT(x) TEXT(thl_number_put_float(&b, x))
 

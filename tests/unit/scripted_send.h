@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "send_each.h"
+
 /* What the next calls do: fail with that errno, or send (0). Past the end they send. */
 static const int *send_script;
 static size_t send_left;
@@ -38,18 +40,6 @@ send(int fd, const void *bytes, size_t n, int flags)
         return syscall(SYS_sendto, fd, bytes, n, flags, NULL, 0);
     errno = error;
     return -1;
-}
-
-/* One after the other, as the kernel does: an error ends it, and is told only of the first. */
-int
-sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
-{
-    for (unsigned i = 0; i < n; i++) {
-        const struct iovec *v = messages[i].msg_hdr.msg_iov;
-        if (send(fd, v->iov_base, v->iov_len, flags) < 0)
-            return i > 0 ? (int)i : -1;
-    }
-    return (int)n;
 }
 
 #endif
